@@ -1,0 +1,386 @@
+/*
+ * Subscriptions to tops. All subscribers to the first n rows of a board share one lbi_top: one
+ * feed says that something has changed, one read fetches the rows, each subscriber gets them at
+ * its own pace.
+ */
+#include "base/error.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "client/client.h"
+#include "os/clock.h"
+#include "os/digest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MIN_US UINT64_C(10000)
+#define RETRY_MAX_US UINT64_C(1000000)
+
+/* What state says of a board that does not exist; no digest looks like it. */
+#define GONE_STATE "-"
+
+typedef struct lbi_top {
+    lb_client *client;
+    struct lbi_top *prev, *next;
+    char board[LB_BOARD_MAX + 1];
+    uint32_t n;
+    lbi_feed *feed;
+    lb_changes *members;
+    lb_changes *cursor; /* whom a delivery comes to next: members may leave meanwhile */
+
+    bool dirty;      /* the store may hold something newer than what was read */
+    bool fresh;      /* something was read and nobody has been given it yet */
+    lb_op *fetch;    /* the read that is under way */
+    lb_op *snapshot; /* the read that is shown, NULL = nothing yet or gone */
+    const lb_player **rows;
+    char state[LB_STATE_SIZE]; /* of the snapshot, "" = nothing was read yet */
+    uint64_t due_us;           /* when there is something to do, LB_NEVER = nothing */
+    uint64_t retry_us;         /* not before, after a failed read */
+    uint64_t retry_delay_us;
+} lbi_top;
+
+/* Is there something that this subscriber has not been given? */
+static bool behind(const lbi_top *top, const lb_changes *changes)
+{
+    return top->state[0] && strcmp(top->state, changes->state) != 0;
+}
+
+/* Finds out when there is something to do next: after anything that this depends on. */
+static void reschedule(lbi_top *top)
+{
+    const lb_changes *changes;
+
+    top->due_us = LB_NEVER;
+    if (top->fetch)
+        return; /* the store's deadline covers it */
+    DL_FOREACH (top->members, changes) {
+        uint64_t due = changes->next_us;
+
+        if (top->dirty && due < top->retry_us)
+            due = top->retry_us;
+        if ((top->dirty || behind(top, changes)) && due < top->due_us)
+            top->due_us = due;
+    }
+}
+
+static void on_feed(const lb_change *change, void *user)
+{
+    lbi_top *top = user;
+
+    (void)change; /* whatever it was */
+    if (top->dirty)
+        return;
+    top->dirty = true;
+    reschedule(top);
+}
+
+static lbi_top *find_top(const lb_client *client, const char *board, uint32_t n)
+{
+    lbi_top *top;
+
+    DL_FOREACH (client->tops, top) {
+        if (top->n == n && strcmp(top->board, board) == 0)
+            return top;
+    }
+    return NULL;
+}
+
+static void free_top(lbi_top *top)
+{
+    lb_client *client = top->client;
+
+    client->store->ops->feed_close(top->feed);
+    if (top->fetch)
+        top->fetch->user = NULL; /* it will find nobody */
+    lbi_op_free(top->snapshot);
+    DL_DELETE(client->tops, top);
+    free(top);
+}
+
+static lbi_top *new_top(lb_client *client, const char *board, uint32_t n, lb_error *reterr)
+{
+    lbi_top *top = calloc(1, sizeof *top);
+
+    if (!top) {
+        (void)lbi_fail_nomem(reterr);
+        return NULL;
+    }
+    top->client = client;
+    top->n = n;
+    top->due_us = LB_NEVER;
+    lbi_copy(top->board, sizeof top->board, board);
+    if (client->store->ops->feed_open(client->store, board, false, on_feed, top, &top->feed,
+                                      reterr) < 0) {
+        free(top);
+        return NULL;
+    }
+    DL_APPEND(client->tops, top);
+    return top;
+}
+
+int lbi_top_join(lb_changes *changes, const char *board, uint32_t n, lb_error *reterr)
+{
+    lb_error error = {.code = LB_E_NOMEM};
+    lbi_top *top = find_top(changes->client, board, n);
+
+    if (!top)
+        top = new_top(changes->client, board, n, &error);
+    if (!top) {
+        if (reterr)
+            *reterr = error;
+        return error.code;
+    }
+    changes->top = top;
+    DL_APPEND(top->members, changes);
+    reschedule(top);
+    return 0;
+}
+
+void lbi_top_leave(lb_changes *changes)
+{
+    lbi_top *top = changes->top;
+
+    if (top->cursor == changes)
+        top->cursor = changes->next;
+    DL_DELETE(top->members, changes);
+    if (!top->members && top->client->depth == 0)
+        free_top(top);
+}
+
+void lbi_tops_sweep(lb_client *client)
+{
+    lbi_top *top, *tmp;
+
+    DL_FOREACH_SAFE (client->tops, top, tmp) {
+        if (!top->members)
+            free_top(top);
+    }
+}
+
+void lbi_tops_free_all(lb_client *client)
+{
+    lbi_top *top, *tmp;
+
+    DL_FOREACH_SAFE (client->tops, top, tmp) {
+        lb_changes *changes;
+
+        while ((changes = top->members)) {
+            DL_DELETE(top->members, changes);
+            free(changes);
+        }
+        free_top(top);
+    }
+}
+
+/* The rows as text, every field ended by a NUL: what is hashed into the state id. */
+static size_t write_row(char *buf, size_t size, const lb_player *row)
+{
+    int n = snprintf(buf, size, "%s%c%s%c%" PRId64 "%c%" PRId64 "%c", row->id, 0, row->name, 0,
+                     row->score, 0, row->reached_us, 0);
+
+    return (size_t)n;
+}
+
+static int hash_rows(const lbi_request *request, char ret[LB_STATE_SIZE])
+{
+    enum { ROW_MAX = LB_PLAYER_MAX + LB_NAME_MAX * 3 + 64 };
+    uint8_t digest[LBI_SHA256_SIZE];
+    char *text = malloc(request->n_rows * ROW_MAX + 1);
+    size_t len = 0;
+    int r;
+
+    if (!text)
+        return LB_E_NOMEM;
+    for (size_t i = 0; i < request->n_rows; i++)
+        len += write_row(text + len, ROW_MAX, &request->rows[i]);
+    r = lbi_sha256(text, len, digest);
+    free(text);
+    for (size_t i = 0; r == 0 && i < (LB_STATE_SIZE - 1) / 2; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    return r;
+}
+
+static int make_pointers(lb_op *op, const lb_player ***ret)
+{
+    const lbi_request *request = &op->request;
+    const lb_player **rows = lbi_arena_alloc(&op->request.arena, request->n_rows * sizeof *rows);
+
+    if (!rows)
+        return LB_E_NOMEM;
+    for (size_t i = 0; i < request->n_rows; i++)
+        rows[i] = &request->rows[i];
+    *ret = rows;
+    return 0;
+}
+
+/* Shows what was read. Takes op over on success. */
+static int accept_rows(lbi_top *top, lb_op *op)
+{
+    char state[LB_STATE_SIZE];
+    const lb_player **rows = NULL;
+    int r = hash_rows(&op->request, state);
+
+    if (r == 0)
+        r = make_pointers(op, &rows);
+    if (r < 0)
+        return r;
+    memcpy(top->state, state, sizeof state);
+    lbi_op_free(top->snapshot);
+    top->snapshot = op;
+    top->rows = rows;
+    return 0;
+}
+
+static void accept_gone(lbi_top *top, lb_op *op)
+{
+    lbi_copy(top->state, sizeof top->state, GONE_STATE);
+    lbi_op_free(top->snapshot);
+    top->snapshot = NULL;
+    lbi_op_free(op);
+}
+
+static void retry_later(lbi_top *top, lb_op *op, int code)
+{
+    const char *text = op->request.code < 0 ? op->request.error.msg : lb_strerror(code);
+    lb_client *client = top->client;
+
+    /* Once a streak: the retries are counted. */
+    if (top->retry_delay_us == 0 && client->notice) {
+        lb_notice notice = {.kind = LB_NOTICE_RETRY, .code = code, .message = text};
+
+        client->notice(&notice, client->notice_user);
+    }
+    client->counters.retries++;
+    top->retry_delay_us = top->retry_delay_us ? top->retry_delay_us * 2 : RETRY_MIN_US;
+    if (top->retry_delay_us > RETRY_MAX_US)
+        top->retry_delay_us = RETRY_MAX_US;
+    top->retry_us = lbi_clock_us() + top->retry_delay_us;
+    top->dirty = true;
+    lbi_op_free(op);
+}
+
+static void accept(lbi_top *top, lb_op *op)
+{
+    int code = op->request.code;
+
+    if (code >= 0)
+        code = accept_rows(top, op);
+    if (code < 0 && code != LB_E_NOTFOUND) {
+        retry_later(top, op, code);
+        return;
+    }
+    if (code == LB_E_NOTFOUND)
+        accept_gone(top, op);
+    top->retry_delay_us = top->retry_us = 0;
+    top->fresh = true;
+}
+
+/* A read has completed; op is ours. */
+static void on_fetched(lb_op *op)
+{
+    lbi_top *top = op->user;
+
+    if (!top || top->client->closing) {
+        if (top)
+            top->fetch = NULL;
+        lbi_op_free(op);
+        return;
+    }
+    top->fetch = NULL;
+    accept(top, op);
+    reschedule(top);
+}
+
+static void start_fetch(lbi_top *top)
+{
+    lb_client *client = top->client;
+    lb_op *op = calloc(1, sizeof *op);
+
+    if (!op) {
+        top->retry_us = lbi_clock_us() + RETRY_MAX_US;
+        reschedule(top);
+        return;
+    }
+    lbi_op_prepare(op, client, LBI_BOARD_GET, top->board);
+    op->request.limit = top->n;
+    op->request.flags = LBI_PLACE;
+    op->take = on_fetched;
+    top->fetch = op;
+    top->dirty = false;
+    reschedule(top);
+    (void)lbi_op_start(op, NULL, top, NULL);
+}
+
+static void give(lbi_top *top, lb_changes *changes, uint64_t now_us)
+{
+    lb_change change = {.type = LB_CHANGE_GONE, .board = top->board};
+
+    if (top->snapshot) {
+        change.type = LB_CHANGE_TOP;
+        change.rows = top->rows;
+        change.n_rows = top->snapshot->request.n_rows;
+        change.state = top->state;
+    }
+    memcpy(changes->state, top->state, sizeof changes->state);
+    changes->next_us = now_us + changes->interval_us;
+    lbi_changes_deliver(changes, &change);
+}
+
+/* After a read those who have nothing new to get wait their interval too: a board that changes
+ * all the time below its top is not read all the time. */
+static void give_all(lbi_top *top, uint64_t now_us)
+{
+    bool read = top->fresh;
+
+    top->fresh = false;
+    top->cursor = top->members;
+    while (top->cursor) {
+        lb_changes *changes = top->cursor;
+
+        top->cursor = changes->next;
+        if (changes->next_us > now_us)
+            continue;
+        if (behind(top, changes))
+            give(top, changes, now_us);
+        else if (read)
+            changes->next_us = now_us + changes->interval_us;
+    }
+    reschedule(top);
+}
+
+static int process_top(lbi_top *top, uint64_t now_us)
+{
+    if (top->due_us > now_us)
+        return 0;
+    /* Given before it is read again: on a board that never rests it would be read for ever. */
+    if (!top->fresh && top->dirty && top->retry_us <= now_us)
+        start_fetch(top);
+    else
+        give_all(top, now_us);
+    return 1;
+}
+
+int lbi_tops_process(lb_client *client, uint64_t now_us)
+{
+    int done = 0;
+    lbi_top *top;
+
+    /* Inside, members leave and join, but no top is freed: depth > 0. */
+    DL_FOREACH (client->tops, top)
+        done |= process_top(top, now_us);
+    return done;
+}
+
+uint64_t lbi_tops_deadline(const lb_client *client)
+{
+    uint64_t ret = LB_NEVER;
+    const lbi_top *top;
+
+    DL_FOREACH (client->tops, top) {
+        if (top->due_us < ret)
+            ret = top->due_us;
+    }
+    return ret;
+}

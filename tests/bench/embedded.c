@@ -1,0 +1,429 @@
+/*
+ * The embedded store at a million players, beside raw SQLite on the same table and index without
+ * the change log, and beside Redis. Prints medians and ratios.
+ *
+ *     bench_embedded [PLAYERS [SECONDS]]      LBCTL = the program whose cold start is measured
+ */
+#include "bench.h"
+#include "leaderboard.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROUNDS = 3, GROUP = 256, ID_SIZE = 32 };
+
+static int players = 1000000;
+static double seconds = 2;
+static uint64_t seed = 88172645463325252U;
+
+static void check(int r, const lb_error *error)
+{
+    if (r < 0)
+        bench_die("%s", error->msg);
+}
+
+static void sql(sqlite3 *db, const char *text)
+{
+    char *message = NULL;
+
+    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
+        bench_die("%s: %s", text, message);
+}
+
+static sqlite3 *open_raw(const char *path)
+{
+    sqlite3 *db;
+
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        bench_die("cannot open %s", path);
+    sql(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;"
+            "PRAGMA wal_autocheckpoint=50000; PRAGMA cache_size=-16000");
+    return db;
+}
+
+static void random_id(char id[ID_SIZE])
+{
+    (void)snprintf(id, ID_SIZE, "player%07d", (int)(bench_random(&seed) % (unsigned)players));
+}
+
+/* ---- the two databases ---- */
+
+static lb_client *open_client(void)
+{
+    lb_client *client;
+    lb_error error;
+
+    check(lb_client_new(NULL, &client, &error), &error);
+    return client;
+}
+
+/* The library makes its file, raw SQL fills it, a copy of it loses its triggers and its log. */
+static void make_databases(void)
+{
+    lb_client *client = open_client();
+    char text[512];
+    lb_error error;
+    sqlite3 *db;
+    double start = bench_now_us();
+
+    check(lb_board_create(client, "b", 0, NULL, NULL, &error), &error);
+    lb_client_free(client);
+    db = open_raw("leaderboard.db");
+    (void)snprintf(text, sizeof text,
+                   "INSERT INTO players(board,id,name,score,reached_us)"
+                   " WITH n(i) AS (VALUES(0) UNION ALL SELECT i+1 FROM n WHERE i<%d)"
+                   " SELECT 'b', printf('player%%07d',i), printf('player%%07d',i),"
+                   " abs(random())%%1000000, 1000000+i FROM n;"
+                   " DELETE FROM changes WHERE seq<(SELECT max(seq) FROM changes)",
+                   players - 1);
+    sql(db, text);
+    sql(db, "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    (void)sqlite3_close(db);
+    bench_shell("cp leaderboard.db raw.db");
+    if (sqlite3_open("raw.db", &db) != SQLITE_OK)
+        bench_die("cannot open raw.db");
+    sql(db, "PRAGMA journal_mode=DELETE; PRAGMA page_size=4096; VACUUM"); /* SQLite's default */
+    (void)sqlite3_close(db);
+    db = open_raw("raw.db");
+    sql(db, "PRAGMA writable_schema=1; DELETE FROM sqlite_schema WHERE type='trigger';"
+            "PRAGMA writable_schema=0");
+    (void)sqlite3_close(db);
+    printf("filled %d players in %.1f s\n", players, (bench_now_us() - start) / 1e6);
+}
+
+/* ---- adds ---- */
+
+typedef struct raw {
+    sqlite3 *db;
+    sqlite3_stmt *begin, *add, *commit;
+    int64_t us;
+} raw;
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *text)
+{
+    sqlite3_stmt *stmt;
+
+    if (sqlite3_prepare_v3(db, text, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK)
+        bench_die("%s: %s", text, sqlite3_errmsg(db));
+    return stmt;
+}
+
+static raw open_adds(void)
+{
+    sqlite3 *db = open_raw("raw.db");
+
+    return (raw){
+        .db = db,
+        .begin = prepare(db, "BEGIN IMMEDIATE"),
+        .commit = prepare(db, "COMMIT"),
+        .add = prepare(db, "UPDATE players SET score=score+1, reached_us=?2"
+                           " WHERE board='b' AND id=?1 RETURNING name,score,reached_us"),
+        .us = 2000000000,
+    };
+}
+
+static void step(sqlite3_stmt *stmt)
+{
+    int r;
+
+    while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
+        ;
+    if (r != SQLITE_DONE || sqlite3_reset(stmt) != SQLITE_OK)
+        bench_die("%s", sqlite3_errmsg(sqlite3_db_handle(stmt)));
+}
+
+/* Adds a second by raw SQLite, `group` adds in a transaction. */
+static double raw_adds(raw *r, int group)
+{
+    double start = bench_now_us(), end = start + seconds * 1e6;
+    long n = 0;
+
+    while (bench_now_us() < end) {
+        step(r->begin);
+        for (int i = 0; i < group; i++, n++) {
+            char id[ID_SIZE];
+
+            random_id(id);
+            (void)sqlite3_bind_text(r->add, 1, id, -1, SQLITE_STATIC);
+            (void)sqlite3_bind_int64(r->add, 2, r->us++);
+            step(r->add);
+        }
+        step(r->commit);
+    }
+    return (double)n / (bench_now_us() - start) * 1e6;
+}
+
+static double lib_single(lb_client *client)
+{
+    double start = bench_now_us(), end = start + seconds * 1e6;
+    long n = 0;
+
+    for (; bench_now_us() < end; n++) {
+        char id[ID_SIZE];
+        lb_error error;
+
+        random_id(id);
+        check(lb_score_add(client, "b", id, 1, NULL, NULL, &error), &error);
+    }
+    return (double)n / (bench_now_us() - start) * 1e6;
+}
+
+typedef struct load {
+    lb_client *client;
+    double end;
+    long done, pending;
+    double longest_us, *samples;
+    size_t n_samples, max_samples;
+} load;
+
+static void on_added(const lb_result *result, void *user);
+
+static void start_add(load *l)
+{
+    char id[ID_SIZE];
+    lb_error error;
+
+    random_id(id);
+    check(lb_score_add_start(l->client, "b", id, 1, NULL, on_added, l, NULL, &error), &error);
+    l->pending++;
+}
+
+static void on_added(const lb_result *result, void *user)
+{
+    load *l = user;
+
+    if (result->code < 0)
+        bench_die("%s", result->message);
+    l->pending--;
+    l->done++;
+    if (bench_now_us() < l->end)
+        start_add(l);
+}
+
+/* GROUP adds always pending, as in a server under load. Every process() is timed. */
+static double lib_grouped(lb_client *client, load *l)
+{
+    double start = bench_now_us();
+
+    l->client = client;
+    l->end = start + seconds * 1e6;
+    l->done = 0;
+    for (int i = 0; i < GROUP; i++)
+        start_add(l);
+    while (l->pending > 0) {
+        double before = bench_now_us(), took;
+        int r = lb_client_process(client);
+
+        took = bench_now_us() - before;
+        if (took > l->longest_us)
+            l->longest_us = took;
+        if (l->n_samples < l->max_samples)
+            l->samples[l->n_samples++] = took;
+        if (r == 0)
+            (void)lb_client_wait(client, LB_NEVER);
+    }
+    return (double)l->done / (bench_now_us() - start) * 1e6;
+}
+
+/* RATE adds a second, one at a time: what a service under ordinary load sees. */
+static void steady(lb_client *client)
+{
+    enum { RATE = 2000 };
+    load l = {.client = client};
+    double start = bench_now_us(), end = start + 3 * seconds * 1e6, next = start;
+
+    while (bench_now_us() < end || l.pending > 0) {
+        double before = bench_now_us(), took;
+        int r;
+
+        if (before >= next && before < end) {
+            start_add(&l);
+            next += 1e6 / RATE;
+        }
+        r = lb_client_process(client);
+        took = bench_now_us() - before;
+        if (took > l.longest_us)
+            l.longest_us = took;
+        if (r == 0 && next > bench_now_us())
+            (void)lb_client_wait(client, (uint64_t)(next - bench_now_us()));
+    }
+    printf("process() at %d adds/s                        longest %.1f ms\n", RATE,
+           l.longest_us / 1e3);
+}
+
+static void compare_adds(void)
+{
+    double r1[ROUNDS], r2[ROUNDS], l1[ROUNDS], l2[ROUNDS], raw_single, raw_group;
+    load l = {.max_samples = 1000000};
+    raw r = open_adds();
+    lb_client *client = open_client();
+
+    l.samples = malloc(l.max_samples * sizeof *l.samples);
+    for (int i = 0; i < ROUNDS; i++) {
+        r1[i] = raw_adds(&r, 1);
+        l1[i] = lib_single(client);
+        r2[i] = raw_adds(&r, GROUP);
+        l2[i] = lib_grouped(client, &l);
+    }
+    raw_single = bench_percentile(r1, ROUNDS, 0.5);
+    raw_group = bench_percentile(r2, ROUNDS, 0.5);
+    printf("adds, one at a time   raw SQLite %8.0f/s  library %8.0f/s  %3.0f %%\n", raw_single,
+           bench_percentile(l1, ROUNDS, 0.5), bench_percentile(l1, ROUNDS, 0.5) / raw_single * 100);
+    printf("adds, %d pending     raw SQLite %8.0f/s  library %8.0f/s  %3.0f %%\n", GROUP, raw_group,
+           bench_percentile(l2, ROUNDS, 0.5), bench_percentile(l2, ROUNDS, 0.5) / raw_group * 100);
+    printf("process() under that load  p50 %.2f ms  p99 %.2f ms  longest %.1f ms\n",
+           bench_percentile(l.samples, l.n_samples, 0.5) / 1e3,
+           bench_percentile(l.samples, l.n_samples, 0.99) / 1e3, l.longest_us / 1e3);
+    free(l.samples);
+    steady(client);
+    lb_client_free(client);
+    (void)sqlite3_finalize(r.begin);
+    (void)sqlite3_finalize(r.add);
+    (void)sqlite3_finalize(r.commit);
+    (void)sqlite3_close(r.db);
+}
+
+/* ---- reads ---- */
+
+static int ignore_row(const lb_player *player, void *user)
+{
+    (void)player;
+    (void)user;
+    return 0;
+}
+
+static void read_top(lb_client *client)
+{
+    lb_error error;
+    lb_range range;
+
+    lb_range_init(&range);
+    range.limit = 10;
+    check(lb_board_get(client, "b", &range, ignore_row, NULL, &error), &error);
+}
+
+static void read_player(lb_client *client)
+{
+    char id[ID_SIZE];
+    lb_error error;
+
+    random_id(id);
+    check(lb_player_get(client, "b", id, NULL, NULL, &error), &error);
+}
+
+static void read_rank(lb_client *client)
+{
+    lb_read_options place;
+    char id[ID_SIZE];
+    lb_error error;
+
+    lb_read_options_init(&place);
+    place.flags = LB_READ_PLACE;
+    random_id(id);
+    check(lb_player_get(client, "b", id, &place, NULL, &error), &error);
+}
+
+static void time_read(const char *what, void (*read)(lb_client *), size_t n)
+{
+    lb_client *client = open_client();
+    double *samples = malloc(n * sizeof *samples);
+
+    for (size_t i = 0; i < n; i++) {
+        double before = bench_now_us();
+
+        read(client);
+        samples[i] = bench_now_us() - before;
+    }
+    printf("%-22sp50 %.1f us  p99 %.1f us\n", what, bench_percentile(samples, n, 0.5),
+           bench_percentile(samples, n, 0.99));
+    free(samples);
+    lb_client_free(client);
+}
+
+/* ---- cold start ---- */
+
+static void time_lbctl(const char *what, bool fresh)
+{
+    enum { RUNS = 60 };
+    const char *lbctl = getenv("LBCTL");
+    double samples[RUNS];
+
+    if (!lbctl) {
+        printf("%-22sLBCTL is not set\n", what);
+        return;
+    }
+    for (int i = 0; i < RUNS; i++) {
+        double before;
+
+        if (fresh)
+            bench_shell("rm -f cold.db cold.db-wal cold.db-shm");
+        before = bench_now_us();
+        if (fork() == 0) {
+            if (!freopen("/dev/null", "w", stdout))
+                _exit(1);
+            (void)execl(lbctl, "lbctl", "--database", "sqlite:cold.db", "score-add", "demo",
+                        "alice", (char *)NULL);
+            _exit(1);
+        }
+        {
+            int status;
+
+            if (wait(&status) < 0 || status != 0)
+                bench_die("%s failed", lbctl);
+        }
+        samples[i] = bench_now_us() - before;
+    }
+    printf("%-22sp50 %.1f ms  p90 %.1f ms\n", what, bench_percentile(samples, RUNS, 0.5) / 1e3,
+           bench_percentile(samples, RUNS, 0.9) / 1e3);
+}
+
+/* ---- Redis ---- */
+
+static void run_redis(void)
+{
+    if (system("command -v redis-server >/dev/null") != 0) {
+        printf("Redis                 not installed\n");
+        return;
+    }
+    bench_shell("redis-server --port 0 --unixsocket redis.sock --save '' --daemonize yes"
+                " --pidfile redis.pid --dir . >/dev/null;"
+                " until redis-cli -s redis.sock ping >/dev/null 2>&1; do :; done");
+    bench_shell("redis-cli -s redis.sock eval \"for i=0,%d do redis.call('zadd','b',i%%1000,"
+                "string.format('player:%%012d',i)) end\" 0 >/dev/null",
+                players - 1);
+    for (int clients = 1; clients <= 50; clients += 49) {
+        printf("Redis ZINCRBY, %2d client%s, nothing on disk: ", clients, clients > 1 ? "s" : " ");
+        (void)fflush(stdout);
+        bench_shell("redis-benchmark -s redis.sock -c %d -n 100000 -r %d -q"
+                    " ZINCRBY b 1 player:__rand_int__ | tr '\\r' '\\n' | grep 'per second' |"
+                    " sed 's/.*: *\\([0-9.]*\\) requests.*/\\1\\/s/'",
+                    clients, players);
+    }
+    bench_shell("redis-cli -s redis.sock shutdown nosave >/dev/null 2>&1 || true");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        players = atoi(argv[1]);
+    if (argc > 2)
+        seconds = atof(argv[2]);
+    if (players < 1 || seconds <= 0)
+        bench_die("usage: bench_embedded [PLAYERS [SECONDS]]");
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* children must not inherit any of it */
+    bench_enter_tmpdir();
+    make_databases();
+    compare_adds();
+    time_read("top 10", read_top, 20000);
+    time_read("one player", read_player, 20000);
+    time_read("one player with rank", read_rank, 50);
+    time_lbctl("lbctl add, warm file", false);
+    time_lbctl("lbctl add, fresh file", true);
+    run_redis();
+    return 0;
+}
