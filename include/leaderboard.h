@@ -10,7 +10,9 @@
  * - Threads. A client and everything made from it belongs to one thread at a time. Different
  *   clients may run in parallel. Only lb_client_wakeup() may be called from another thread.
  *   The library starts no threads and keeps no global state.
- * - Fork. A client does not survive fork(): in the child every call on it returns LB_E_FORKED.
+ * - Fork. A client does not survive fork(): in the child every call on it returns LB_E_FORKED. A
+ *   child whose parent had an SQLite database open at the fork cannot open one with a client of
+ *   its own either (LB_E_FORKED): fork before the first operation, or exec.
  * - Callbacks run only inside lb_client_process() (and lb_client_free(), for what was still
  *   pending), and row callbacks also inside their own blocking call. Never inside a _start call.
  *   A callback may make any call, blocking ones included, except lb_client_process(). A blocking
@@ -400,8 +402,8 @@ LB_API int lb_player_put_start(lb_client *client, const char *board, const char 
                                void *user, lb_op **ret, lb_error *reterr);
 
 /* Puts a player exactly as given, whatever is there: for an import, a move or a repair. reached_us
- * is 1..LB_SCORE_MAX, 0 = now; name == NULL names the player by its id. Otherwise as
- * lb_player_put(). Since: 0.1. */
+ * is 1..LB_SCORE_MAX, 0 = now; name == NULL names the player by its id. No id is generated.
+ * Otherwise as lb_player_put(). Since: 0.1. */
 LB_API int lb_player_restore(lb_client *client, const char *board, const char *player,
                              const char *name, int64_t score, int64_t reached_us,
                              const lb_write_options *opts, const lb_player **ret, lb_error *reterr);
@@ -474,7 +476,7 @@ LB_API int lb_score_set_start(lb_client *client, const char *board, const char *
  * was given equals the store, then CHANGEs. CHANGEs may come before READY. After a gap (the
  * subscriber fell behind the change log, an error) it starts again with RESET. GONE says that the
  * board does not exist (any more): it holds no rows; when it is created a RESET follows. It may
- * be the first of all.
+ * be the first of all, and may come again.
  *
  * Apply: RESET and GONE: forget the rows. ROW: put the new row. CHANGE: put the new row, or
  * without one remove the old row, held or not. Who does that ends up with the store's rows,

@@ -109,8 +109,9 @@ int lbi_client_check(const lb_client *client, lb_error *reterr)
     if (!client)
         return lbi_fail(reterr, LB_E_INVAL, "client must not be NULL");
     if (forked(client))
-        return lbi_fail(reterr, LB_E_FORKED,
-                        "the client was made before fork(): make one in the child process");
+        return lbi_fail(
+            reterr, LB_E_FORKED,
+            "the client was made before fork(): make one in the child process, if no database was open then");
     if (client->closing)
         return lbi_fail(reterr, LB_E_CLOSED, "the client is closed");
     return 0;
@@ -161,18 +162,25 @@ int lb_client_fd(lb_client *client)
     return r < 0 ? r : lbi_poller_fd(client->poller);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 int lb_client_deadline(lb_client *client, uint64_t *ret_us)
 {
     int r = lbi_client_check(client, NULL);
-    uint64_t store, tops;
+    const lbi_store *store;
+    uint64_t ret;
 
     if (r < 0)
         return r;
     if (!ret_us)
         return LB_E_INVAL;
-    store = client->completed ? 0 : client->store->ops->deadline(client->store);
-    tops = lbi_tops_deadline(client);
-    *ret_us = store < tops ? store : tops;
+    store = client->store;
+    ret = client->completed ? 0 : store->ops->deadline(store);
+    ret = earlier(ret, store->ops->feeds_deadline(store));
+    *ret_us = earlier(ret, lbi_tops_deadline(client));
     return 0;
 }
 

@@ -312,6 +312,8 @@ int lbi_op_run(lb_op *op, const lb_player **ret_player, const lb_board **ret_boa
     if (op->request.code < 0 && reterr)
         *reterr = op->request.error;
     r = deliver_rows(op);
+    if (r < 0 && op->request.code >= 0)
+        (void)lbi_fail(reterr, r, "stopped by the callback");
     lbi_op_free(client->last);
     client->last = op;
     if (!lbi_client_leave(client))

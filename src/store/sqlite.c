@@ -30,15 +30,9 @@ enum {
     STEP_US = 4000,       /* of a read that counts */
     BUSY_FIRST_US = 300,  /* back-off while somebody has the lock */
     BUSY_MOST_US = 10000, /* */
+    SCAN_MAX = 64,        /* requests among which one is looked for that can go before the others */
     LOOK_US = 100000,     /* how often to see whether the file is the same */
-    /* Most of the time of a checkpoint is waiting for the disk: here 10 ms for 1,000 frames, 40 ms
-     * for 4,000. Under full load it pays to wait for many, at any other time not. */
-    CHECKPOINT_IDLE = 500,  /* frames worth moving when nothing was written for IDLE_US */
-    CHECKPOINT_STEP = 1000, /* frames worth moving CHECKPOINT_US after the last time */
-    CHECKPOINT_CAP = 4000,  /* frames worth moving at any time */
-    IDLE_US = 100000,       /* */
-    CHECKPOINT_US = 100000, /* */
-    PATH_MAX_LEN = 480      /* SQLite stops at 512, with its own endings */
+    PATH_MAX_LEN = 480    /* SQLite stops at 512, with its own endings */
 };
 
 /* Where a request is, in its store_data. */
@@ -95,18 +89,6 @@ int lbi_sqlite_open(lbi_sqlite *store, lbi_db *db, bool create)
     return r;
 }
 
-static int count_frames(void *user, sqlite3 *handle, const char *name, int frames)
-{
-    lbi_sqlite *store = user;
-
-    (void)handle;
-    (void)name;
-    if (frames < store->frames) /* it was begun anew */
-        store->frames_done = 0;
-    store->frames = frames;
-    return SQLITE_OK;
-}
-
 static int open_writer(lbi_sqlite *store, bool create)
 {
     bool was_open = store->writer.handle != NULL;
@@ -114,8 +96,7 @@ static int open_writer(lbi_sqlite *store, bool create)
 
     if (r < 0 || was_open)
         return r;
-    (void)sqlite3_wal_hook(store->writer.handle, count_frames, store);
-    store->frames = store->frames_done = 0;
+    lbi_wal_open(store);
     store->trimmed_at = 0;
     return 0;
 }
@@ -136,6 +117,9 @@ void lbi_sqlite_reopen(lbi_sqlite *store)
 {
     lbi_follow_reset(store);
     close_counter(store);
+    /* Into the file that it belongs to, wherever that is now: its log goes with the next one. */
+    if (store->writer.handle)
+        (void)lbi_db_checkpoint(&store->writer, false);
     lbi_db_close(&store->writer);
 }
 
@@ -283,7 +267,8 @@ static void put_back(lbi_sqlite *store, lbi_request **group)
 static void fail_group(lbi_sqlite *store, lbi_request **group, lbi_request *guilty)
 {
     lb_error error = store->writer.error;
-    bool one = guilty && (error.code == LB_E_NOMEM || error.code == LB_E_CONFLICT);
+    bool one = guilty && (error.code == LB_E_NOMEM || error.code == LB_E_CONFLICT ||
+                          error.code == LB_E_CORRUPT || error.code == LB_E_IO);
     lbi_request *request, *next;
 
     lbi_db_rollback(&store->writer);
@@ -294,6 +279,8 @@ static void fail_group(lbi_sqlite *store, lbi_request **group, lbi_request *guil
             DL_DELETE(*group, request);
             fail(store, request, &error);
         }
+        if (error.code == LB_E_FULL)
+            lbi_wal_relieve(store);
         close_if_broken(store, &store->writer, error.code);
     }
     put_back(store, group);
@@ -532,12 +519,54 @@ static void run_head(lbi_sqlite *store)
         run_read(store);
 }
 
+/* Must a read wait for this request, which comes before it? */
+static bool precedes(const lbi_request *request, const lbi_request *read)
+{
+    return lbi_verb_writes(request->verb) && strcmp(request->board, read->board) == 0;
+}
+
+/* The first quick read that no write of its board stands before: it needs no lock. */
+static lbi_request *free_read(const lbi_sqlite *store)
+{
+    int left = SCAN_MAX;
+
+    for (lbi_request *read = store->queue; read && left-- > 0; read = read->next) {
+        const lbi_request *other = store->queue;
+
+        if (lbi_verb_writes(read->verb) || lbi_read_counts(read) || !*read->board)
+            continue;
+        while (other != read && !precedes(other, read))
+            other = other->next;
+        if (other == read)
+            return read;
+    }
+    return NULL;
+}
+
+/* While writes wait for a lock, reads go on. */
+static int step_reads(lbi_sqlite *store)
+{
+    lbi_request *read = store->writer.handle ? free_read(store) : NULL;
+    int r;
+
+    if (!read)
+        return 0;
+    r = try_read(store, read);
+    if (r < 0)
+        return 0; /* it has its turn in the queue */
+    DL_DELETE(store->queue, read);
+    finish(store, read);
+    return 1;
+}
+
 static int step_queue(lbi_sqlite *store)
 {
     uint64_t now_us = lbi_clock_us();
 
-    if (!store->queue || now_us < store->busy.at_us)
+    if (!store->queue)
         return 0;
+    if (now_us < store->busy.at_us || lbi_wal_holds(store))
+        return step_reads(store);
     look_at_file(store, now_us);
     if (!store->queue || (where_is(store->queue) == LARGE && store->job.request))
         return 0; /* one long read at a time, and none overtakes */
@@ -588,44 +617,11 @@ static int step_deletion(lbi_sqlite *store)
     return 1;
 }
 
-/* ---- Checkpoints ---------------------------------------------------------------------------- */
-
-/* When to move the log, LB_NEVER = not. */
-static uint64_t checkpoint_time(const lbi_sqlite *store)
-{
-    int frames = store->frames - store->frames_done;
-
-    if (frames < CHECKPOINT_IDLE || !store->writer.handle)
-        return LB_NEVER;
-    if (frames >= CHECKPOINT_CAP)
-        return 0;
-    if (frames >= CHECKPOINT_STEP)
-        return store->checkpoint_us + CHECKPOINT_US;
-    return store->queue || store->deletions || store->job.request ? LB_NEVER
-                                                                  : store->worked_us + IDLE_US;
-}
-
-/* What is left, because somebody still reads it, is worth a try when as much has come to it. */
-static int step_checkpoint(lbi_sqlite *store)
-{
-    int left = 0;
-
-    if (lbi_clock_us() < checkpoint_time(store))
-        return 0;
-    store->frames_done = store->frames;
-    store->checkpoint_us = lbi_clock_us();
-    if (lbi_db_checkpoint(&store->writer, &left) < 0 && store->writer.error.code != LB_E_BUSY)
-        lbi_notice(&store->config, LB_NOTICE_CHECKPOINT, store->writer.error.code, "%s",
-                   store->writer.error.msg);
-    return 1;
-}
-
 /* ---- The interface -------------------------------------------------------------------------- */
 
 static int store_process(lbi_store *base, uint64_t now_us)
 {
-    static int (*const steps[])(lbi_sqlite *) = {step_queue, step_job, step_deletion,
-                                                 step_checkpoint};
+    static int (*const steps[])(lbi_sqlite *) = {step_queue, step_job, step_deletion, lbi_wal_step};
     enum { N = sizeof steps / sizeof steps[0] };
     lbi_sqlite *store = self(base);
     int did = 0;
@@ -644,7 +640,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t store_deadline(const lbi_store *base)
 {
     const lbi_sqlite *store = (const lbi_sqlite *)base;
-    uint64_t ret = earlier(lbi_follow_deadline(&store->follow), checkpoint_time(store));
+    uint64_t ret = lbi_wal_time(store);
 
     if (store->finished || store->job.request)
         return 0;
@@ -655,6 +651,11 @@ static uint64_t store_deadline(const lbi_store *base)
     return ret;
 }
 
+static uint64_t store_feeds_deadline(const lbi_store *base)
+{
+    return lbi_follow_deadline(&((const lbi_sqlite *)base)->follow);
+}
+
 static void store_submit(lbi_store *base, lbi_request *request)
 {
     lbi_sqlite *store = self(base);
@@ -662,18 +663,6 @@ static void store_submit(lbi_store *base, lbi_request *request)
     put(request, QUEUED);
     DL_APPEND(store->queue, request);
     store->expiry_us = earlier(store->expiry_us, request->deadline_us);
-}
-
-/* A board that is marked is gone: its deletion can only be left unfinished. */
-static void leave_deletion(lbi_sqlite *store, lbi_request *request)
-{
-    DL_DELETE(store->deletions, request);
-    lbi_request_clear_answer(request);
-    (void)lbi_request_fail(request, LB_E_CANCELED,
-                           "canceled: board '%s' is gone for everybody, but not all of its rows "
-                           "are removed: deleting it again goes on with it",
-                           request->board);
-    finish(store, request);
 }
 
 static bool store_cancel(lbi_store *base, lbi_request *request)
@@ -688,9 +677,7 @@ static bool store_cancel(lbi_store *base, lbi_request *request)
     case JOB:
         end_job(store);
         return true;
-    case DELETING:
-        leave_deletion(store, request);
-        return false;
+    case DELETING: /* the board is gone already */
     case FINISHED:
         return false;
     }
@@ -703,6 +690,7 @@ static void store_free(lbi_store *base)
 
     lbi_follow_free(store);
     lbi_db_close(&store->counter);
+    lbi_wal_close(store);
     lbi_db_close(&store->writer);
     free(store->path);
     free(store->name);
@@ -716,6 +704,7 @@ static const lbi_store_ops sqlite_ops = {
     .process = store_process,
     .process_feeds = lbi_follow_process,
     .deadline = store_deadline,
+    .feeds_deadline = store_feeds_deadline,
     .feed_open = lbi_follow_open,
     .feed_close = lbi_follow_close,
 };

@@ -116,6 +116,16 @@ typedef struct lbi_follow {
     lbi_backoff retry;  /* after an error */
 } lbi_follow;
 
+/* ---- The write-ahead log (sqlite_wal.c) ------------------------------------------------------ */
+
+typedef struct lbi_wal {
+    int frames;       /* in the log */
+    int done;         /* of them, moved or not worth a try yet */
+    uint64_t last_us; /* the last checkpoint */
+    int tries;        /* to begin it anew; > 0: writes are held back */
+    lbi_backoff hold; /* until the next try */
+} lbi_wal;
+
 typedef struct lbi_sqlite {
     lbi_store base; /* first: a lbi_store * is a lbi_sqlite * */
     lbi_store_config config;
@@ -133,10 +143,9 @@ typedef struct lbi_sqlite {
     lbi_backoff busy, deletion_busy;
     unsigned turn;
 
-    uint64_t worked_us;      /* the last commit */
-    uint64_t checkpoint_us;  /* the last one */
-    int frames, frames_done; /* in the write-ahead log; of them, moved or not worth a try yet */
-    int64_t trimmed_at;      /* log entry at which it was trimmed last */
+    uint64_t worked_us; /* the last commit */
+    lbi_wal wal;
+    int64_t trimmed_at; /* log entry at which it was trimmed last */
 
     lbi_follow follow;
 } lbi_sqlite;
@@ -146,6 +155,20 @@ int lbi_sqlite_open(lbi_sqlite *store, lbi_db *db, bool create);
 
 /* Closes all connections, since the file is not the one that they opened any more. */
 void lbi_sqlite_reopen(lbi_sqlite *store);
+
+/* The writer's connection was opened; is about to be closed. */
+void lbi_wal_open(lbi_sqlite *store);
+void lbi_wal_close(lbi_sqlite *store);
+
+/* When to move the log, LB_NEVER = not. */
+uint64_t lbi_wal_time(const lbi_sqlite *store);
+int lbi_wal_step(lbi_sqlite *store);
+
+/* Are writes to wait for a checkpoint? */
+bool lbi_wal_holds(const lbi_sqlite *store);
+
+/* The disk is full: what was moved may be used again. */
+void lbi_wal_relieve(lbi_sqlite *store);
 
 int lbi_follow_process(lbi_store *base, uint64_t now_us);
 uint64_t lbi_follow_deadline(const lbi_follow *follow);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     /* A larger write-ahead log is not moved into the database when the last connection closes:
@@ -156,12 +157,33 @@ static int fail_open(lbi_db *db, int rc, bool create)
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
+/* SQLite keeps the locks of a process in globals of its own. A child that opens a file which its
+ * parent had open at the fork takes no lock of its own, and what it commits is lost as soon as the
+ * parent has gone. So, the only globals here: who has how many connections open. */
+static _Atomic int open_count;
+static _Atomic pid_t open_pid;
+
+static int check_fork(lbi_db *db)
+{
+    if (open_count > 0 && open_pid != getpid())
+        return lbi_fail(&db->error, LB_E_FORKED,
+                        "a database was open when this process was forked, which SQLite does not "
+                        "bear: fork before the first operation, or exec");
+    return 0;
+}
+
 int lbi_db_open(lbi_db *db, bool create)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
-    int rc, r;
+    int rc, r = check_fork(db);
 
+    if (r < 0)
+        return r;
     rc = sqlite3_open_v2(db->path, &db->handle, flags, NULL);
+    if (db->handle) {
+        open_pid = getpid();
+        open_count++;
+    }
     if (rc == SQLITE_OK) {
         (void)sqlite3_extended_result_codes(db->handle, 1);
         db->readonly = sqlite3_db_readonly(db->handle, "main") == 1;
@@ -198,6 +220,7 @@ void lbi_db_close(lbi_db *db)
     if (has_large_log(db))
         (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(db->handle);
+    open_count--;
     db->handle = NULL;
 }
 
@@ -335,13 +358,15 @@ void lbi_db_text(sqlite3_stmt *statement, int column, char *ret, size_t size)
     ret[len] = '\0';
 }
 
-int lbi_db_checkpoint(lbi_db *db, int *ret_left)
+int lbi_db_checkpoint(lbi_db *db, bool restart)
 {
-    int log = 0, moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+    int mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, NULL, NULL);
 
-    if (rc != SQLITE_OK)
-        return lbi_db_fail(db, rc);
-    *ret_left = log > moved ? log - moved : 0;
-    return 0;
+    return rc == SQLITE_OK ? 0 : lbi_db_fail(db, rc);
+}
+
+const char *lbi_db_log_name(const lbi_db *db)
+{
+    return sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
 }

@@ -86,9 +86,12 @@ void lbi_db_rollback(lbi_db *db);
 /* Copies a text column; cut at size or at a NUL, NULL gives "". */
 void lbi_db_text(sqlite3_stmt *statement, int column, char *ret, size_t size);
 
-/* Moves the write-ahead log into the database as far as nobody is in the way. *ret_left: frames
- * that are still to be moved. */
-int lbi_db_checkpoint(lbi_db *db, int *ret_left);
+/* Moves the write-ahead log into the database, as far as that is in nobody's way; restart: all of
+ * it, so that it begins anew, which takes the write lock for a moment. */
+int lbi_db_checkpoint(lbi_db *db, bool restart);
+
+/* The file that the write-ahead log is in. Borrowed while the connection is open. */
+const char *lbi_db_log_name(const lbi_db *db);
 
 /* Turns SQLite's last error into db->error; returns its code. */
 int lbi_db_fail(lbi_db *db, int rc);

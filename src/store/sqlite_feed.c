@@ -312,8 +312,11 @@ int lbi_feed_step(lbi_follow *follow)
 void lbi_feed_absent(lbi_follow *follow)
 {
     lbi_feed *feed;
+    size_t n;
 
-    while ((feed = follow->starting) != NULL) {
+    /* No more than there are now: a callback may subscribe again. */
+    DL_COUNT2(follow->starting, feed, n, list_next);
+    for (; n > 0 && (feed = follow->starting) != NULL; n--) {
         if (feed->board) {
             lbi_feed_gone(feed);
             continue;

@@ -156,12 +156,12 @@ static int step_log(lbi_sqlite *store)
 
 /* ---- When to look --------------------------------------------------------------------------- */
 
+/* By the name that SQLite uses, which has gone through symbolic links. */
 static void watch_log(lbi_sqlite *store)
 {
-    char path[1024];
+    lbi_follow *follow = &store->follow;
 
-    (void)snprintf(path, sizeof path, "%s-wal", store->path);
-    lbi_watch_open(&store->follow.watch, store->config.poller, path);
+    lbi_watch_open(&follow->watch, store->config.poller, lbi_db_log_name(&follow->db));
 }
 
 /* The pauses after an event double, and end with the ordinary poll. */
@@ -173,8 +173,6 @@ static void plan_look(lbi_sqlite *store, uint64_t now_us)
         follow->hint_us = HINT_FIRST_US;
     else if (follow->hint_us)
         follow->hint_us = follow->hint_us < HINT_LAST_US ? follow->hint_us * 2 : 0;
-    if (!follow->hint_us)
-        watch_log(store);
     follow->look_us = now_us + (follow->hint_us ? follow->hint_us : POLL_US);
 }
 
@@ -256,8 +254,11 @@ static int step(lbi_sqlite *store, uint64_t now_us)
     r = lbi_sqlite_open(store, &follow->db, false);
     if (r == LB_E_NOTFOUND)
         return be_absent(follow);
-    if (r >= 0)
-        r = take_cursor(follow);
+    if (r < 0)
+        return r;
+    if (due && !follow->hint_us)
+        watch_log(store);
+    r = take_cursor(follow);
     if (r < 0)
         return r;
     follow->chunk_turn = !follow->chunk_turn;
@@ -304,8 +305,8 @@ int lbi_follow_process(lbi_store *base, uint64_t now_us)
     lbi_feed_sweep(follow);
     if (r < 0)
         recover(store, r);
-    else
-        lbi_backoff_clear(&follow->retry);
+    else if (!follow->starting && !follow->behind)
+        lbi_backoff_clear(&follow->retry); /* it has read everything, and not only the beginning */
     return r > 0;
 }
 

@@ -132,7 +132,11 @@ static const char boards_triggers[] =
 #define HAS_BOARD "EXISTS (SELECT 1 FROM boards WHERE id = NEW.board AND deleting = 0)"
 #define NO_BOARD "SELECT RAISE(ABORT, 'no such board: INSERT INTO boards(id) first'); "
 
-#define NEW_TIME "max(NEW.reached_us, " LAST ")"
+/* The store's time never goes back, and no given time takes it far into the future: that would be
+ * the time of every score from then on. */
+#define NEW_TIME                                                                                   \
+    "CASE WHEN NEW.reached_us BETWEEN " LAST " AND " CLOCK " + 86400000000 "                       \
+    "THEN NEW.reached_us ELSE " LAST " END"
 #define LOG_NEW LOG(NEW_TIME, "NEW.board", "NEW.id", "NULL", "NULL", "NULL")
 #define LOG_OLD                                                                                    \
     LOG(NEW_TIME, "OLD.board", "OLD.id", "OLD.name", "OLD.score", "OLD.reached_us")
@@ -173,6 +177,15 @@ static const char players_triggers[] =
     "CREATE TRIGGER players_delete_log AFTER DELETE ON players "
     "WHEN EXISTS (SELECT 1 FROM boards WHERE id = OLD.board AND deleting = 0) "
     "BEGIN " LOG(LAST, "OLD.board", "OLD.id", "OLD.name", "OLD.score", "OLD.reached_us") "END;";
+
+/* The end of the log is what followers go by; the rest may go. */
+static const char changes_triggers[] =
+    "CREATE TRIGGER changes_delete BEFORE DELETE ON changes "
+    "WHEN OLD.seq = (SELECT seq FROM changes ORDER BY seq DESC LIMIT 1) "
+    "BEGIN SELECT RAISE(IGNORE); END;"
+
+    "CREATE TRIGGER changes_update BEFORE UPDATE ON changes "
+    "BEGIN SELECT RAISE(ABORT, 'the change log is not to be edited'); END;";
 /* clang-format on */
 
 /* ---- Checking ------------------------------------------------------------------------------- */
@@ -232,8 +245,8 @@ static int look(lbi_db *db)
 
 static int make_tables(lbi_db *db)
 {
-    const char *const scripts[] = {boards_sql, players_sql, log_sql, boards_triggers,
-                                   players_triggers};
+    const char *const scripts[] = {boards_sql,      players_sql,      log_sql,
+                                   boards_triggers, players_triggers, changes_triggers};
     char stamp[96];
 
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {

@@ -18,6 +18,8 @@ enum {
     EXPIRE_STEP = 16   /* old idempotency keys that go with one new */
 };
 
+/* A time further off does not become the store's: see NEW_TIME in sqlite_schema.c. */
+#define FAR_FUTURE_US (INT64_C(24) * 3600 * 1000 * 1000)
 #define KEY_LIFE_US (INT64_C(24) * 3600 * 1000 * 1000)
 
 int lbi_write_begin(lbi_write *write, lbi_db *db)
@@ -282,7 +284,7 @@ static int restore_player(lbi_write *write, lbi_request *request)
              &row);
     if (r > 0 && same_row(&old, &row))
         return answer_row(write->db, request, &row, 0);
-    if (row.reached_us > write->last.us)
+    if (row.reached_us > write->last.us && row.reached_us < lbi_clock_wall_us() + FAR_FUTURE_US)
         write->last.us = row.reached_us;
     r = lbi_db_run(write->db, LBI_SQL_PLAYER_RESTORE, TEXT(request->board), TEXT(row.id),
                    TEXT(row.name), INT(row.score), INT(row.reached_us), INT(found.ascending));

@@ -135,8 +135,9 @@ typedef struct lbi_store_ops {
     /* One bounded piece of work on feeds. Returns 1 if it did something, 0 if not. */
     int (*process_feeds)(lbi_store *store, uint64_t now_us);
 
-    /* When to call process() or process_feeds() next without an event: 0 = at once. */
+    /* When to call process(), and when process_feeds(), next without an event: 0 = at once. */
     uint64_t (*deadline)(const lbi_store *store);
+    uint64_t (*feeds_deadline)(const lbi_store *store);
 
     /* board == NULL: all boards. rows: deliver ROWs at first and after each RESET. */
     int (*feed_open)(lbi_store *store, const char *board, bool rows, lbi_feed_fn fn, void *user,

@@ -23,12 +23,11 @@ static int many = 1000;
 
 /* What processes tell each other. */
 static struct shared {
-    atomic_bool stop;
+    atomic_bool stop, written_all;
     atomic_int ready;
     atomic_uint_fast64_t adds;
     /* Of each timed write. */
     double begun_us[SAMPLES_MAX], committed_us[SAMPLES_MAX], heard_us[SAMPLES_MAX];
-    atomic_int written;
     /* Of the following process. */
     double settle_ms;
     long rss_before_kb, rss_ready_kb, rss_peak_kb;
@@ -317,8 +316,8 @@ static void follow_many(int n)
     for (int i = 0; i < n; i++)
         check(lb_changes_subscribe(client, "b", NULL, on_change, &subscribers[i], NULL, &error),
               &error);
-    while (!shared->stop) {
-        while (lb_client_process(client) > 0)
+    while (!shared->written_all) {
+        for (int i = 0; i < 100 && lb_client_process(client) > 0; i++)
             continue;
         if (shared->ready >= n && !shared->rss_ready_kb)
             shared->rss_ready_kb = memory_kb("VmRSS:");
@@ -357,6 +356,7 @@ static double write_with(int subscribers)
     shared->stop = true;
     for (int i = 0; i < WRITERS; i++)
         wait_for(writers[i]);
+    shared->written_all = true;
     if (subscribers)
         wait_for(follower);
     return (double)adds / taken;

