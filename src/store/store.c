@@ -13,6 +13,7 @@ static const struct {
     lbi_store_new_fn create;
 } stores[] = {
     {"sqlite:", lbi_sqlite_new},
+    {"rethinkdb:", lbi_rethinkdb_new},
 };
 
 int lbi_store_new(const lbi_store_config *config, lbi_store **ret, lb_error *reterr)
@@ -23,7 +24,8 @@ int lbi_store_new(const lbi_store_config *config, lbi_store **ret, lb_error *ret
     }
     /* The URL is not repeated: it may hold a password. */
     return lbi_fail(reterr, LB_E_UNSUPPORTED,
-                    "the database URL must begin with sqlite: as in sqlite:leaderboard.db");
+                    "the database URL must begin with sqlite: as in sqlite:leaderboard.db, or with "
+                    "rethinkdb: as in rethinkdb://host:28015/leaderboard");
 }
 
 bool lbi_verb_writes(lbi_verb verb)

@@ -1,0 +1,770 @@
+/*
+ * The reads: a query for the board and the rows, and, where places are asked for, a second one that
+ * counts. So a page may mix two instants.
+ *
+ * Rows whose places are asked for are taken in board order: what lies between one and the next is
+ * counted once. Of a page only the first row's place is counted.
+ *
+ * In the queries: 1 the board, 2 the player, 3 a row.
+ */
+#include "store/rethinkdb.h"
+
+#include "base/list.h"
+#include "base/str.h"
+#include "os/clock.h"
+#include "store/rethinkdb_term.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 1000000 };
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+static void end_read(lbi_rdb_read *read)
+{
+    DL_DELETE(read->store->reads, read);
+    free(read);
+}
+
+void lbi_rdb_read_stop(lbi_rdb_read *read)
+{
+    if (read->query)
+        lbi_reql_stop(read->query);
+    end_read(read);
+}
+
+void lbi_rdb_read_finish(lbi_rdb_read *read)
+{
+    lbi_rdb_finish(read->store, read->request);
+    end_read(read);
+}
+
+void lbi_rdb_read_fail(lbi_rdb_read *read, int code, const char *message)
+{
+    lbi_rdb_fail(read->store, read->request, code, message);
+    end_read(read);
+}
+
+/* Nothing is lost by asking again. */
+static void ask_again(lbi_rdb_read *read)
+{
+    lbi_request *request = read->request;
+
+    lbi_request_clear_answer(request);
+    lbi_rdb_refresh(read->store, request, false);
+    end_read(read);
+}
+
+void lbi_rdb_read_refuse(lbi_rdb_read *read, const lbi_reql_reply *reply)
+{
+    lbi_rdb_schema *schema = &read->store->schema;
+
+    if (lbi_rdb_is_absent(reply)) {
+        lbi_rdb_schema_lost(read->store);
+        ask_again(read);
+    } else if (reply->answer && (reply->code == LB_E_IO || reply->code == LB_E_UNKNOWN)) {
+        if (schema->state == LBI_RDB_READY)
+            schema->state = LBI_RDB_UNKNOWN;
+        lbi_copy(schema->why, sizeof schema->why, reply->message);
+        lbi_rdb_pause_more(&schema->pause, PAUSE_FIRST_US, PAUSE_MOST_US);
+        ask_again(read);
+    } else if (reply->sent && reply->code == LB_E_IO) {
+        ask_again(read);
+    } else if (reply->code == LB_E_TIMEOUT) {
+        lbi_rdb_fail_late(read->store, read->request, reply->sent ? reply->message : "");
+        end_read(read);
+    } else {
+        lbi_rdb_read_fail(read, reply->code, reply->message);
+    }
+}
+
+void lbi_rdb_read_send(lbi_rdb_read *read, lbi_reql_fn fn)
+{
+    lbi_rdb *store = read->store;
+    lbi_term *t = &store->term;
+    lbi_reql_call call = {.deadline_us = read->request->deadline_us, .fn = fn, .user = read};
+    lb_error error = {.code = lbi_term_query_end(t, store->url.database)};
+
+    call.text = lbi_buf_bytes(&t->buf);
+    call.len = t->buf.len;
+    if (error.code == 0)
+        error.code = lbi_reql_submit(store->conn, &call, &read->query, &error);
+    if (error.code < 0)
+        lbi_rdb_read_fail(read, error.code, error.msg[0] ? error.msg : lb_strerror(error.code));
+}
+
+/* ---- Places --------------------------------------------------------------------------------- */
+
+typedef struct point {
+    int64_t key, at;
+    bool has_at, is_first;
+} point;
+
+static void put_point(lbi_term *t, const char *board, const point *p)
+{
+    lbi_rdb_term_key(t, board);
+    if (p->is_first)
+        lbi_term_call0(t, LBI_T_MINVAL);
+    else
+        lbi_term_int(t, p->key);
+    if (p->has_at)
+        lbi_term_int(t, p->at);
+    lbi_term_end(t);
+}
+
+static void put_between(lbi_term *t, const char *board, const point *a, const point *b, bool closed)
+{
+    lbi_term_call(t, LBI_T_BETWEEN);
+    lbi_term_literal(t, PLAYERS);
+    put_point(t, board, a);
+    put_point(t, board, b);
+    lbi_term_opts(t);
+    lbi_term_key(t, "index");
+    lbi_term_text(t, "rank");
+    if (closed) {
+        lbi_term_key(t, "right_bound");
+        lbi_term_text(t, "closed");
+    }
+    lbi_term_end(t);
+}
+
+static void put_count(lbi_term *t, const char *board, const point *a, const point *b)
+{
+    lbi_term_call(t, LBI_T_COUNT);
+    put_between(t, board, a, b, false);
+    lbi_term_end(t);
+}
+
+/* How many have the same score and time, and a key before this one. */
+static void put_ties(lbi_term *t, const char *board, const point *p, const char *id)
+{
+    lbi_term_call(t, LBI_T_COUNT);
+    lbi_term_call(t, LBI_T_FILTER);
+    put_between(t, board, p, p, true);
+    lbi_term_func(t, 1, 3);
+    lbi_term_call(t, LBI_T_LT);
+    lbi_term_field(t, 3, "key");
+    lbi_rdb_term_key(t, board);
+    lbi_term_text(t, id);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+}
+
+/* [better scores, the same score but earlier, ties], each counted from the row before. */
+static void put_place(lbi_term *t, const char *board, bool ascending, const lb_player *row,
+                      point *from)
+{
+    point score = {.key = lbi_rdb_rank_key(ascending, row->score)}, exact = score;
+
+    exact.has_at = true;
+    exact.at = row->reached_us;
+    lbi_term_array(t);
+    if (!from->is_first && from->key == score.key) {
+        lbi_term_int(t, 0);
+        put_count(t, board, from, &exact);
+    } else {
+        put_count(t, board, from, &score);
+        put_count(t, board, &score, &exact);
+    }
+    put_ties(t, board, &exact, row->id);
+    lbi_term_end(t);
+    *from = exact;
+}
+
+static int compare_rows(const void *a, const void *b, void *user)
+{
+    const lbi_rdb_read *read = user;
+    const lb_player *x = &read->request->rows[*(const uint32_t *)a];
+    const lb_player *y = &read->request->rows[*(const uint32_t *)b];
+    lbi_place p = {.score = x->score, .reached_us = x->reached_us};
+    lbi_place q = {.score = y->score, .reached_us = y->reached_us};
+
+    lbi_copy(p.player, sizeof p.player, x->id);
+    lbi_copy(q.player, sizeof q.player, y->id);
+    return lbi_place_compare(&p, &q, read->ascending);
+}
+
+static bool is_page(const lbi_request *request)
+{
+    return request->verb == LBI_BOARD_GET || request->verb == LBI_PLAYER_AROUND;
+}
+
+/* How many rows are counted up to. */
+static size_t n_counted(const lbi_request *request)
+{
+    return is_page(request) ? 1 : request->n_rows;
+}
+
+/* Takes the counts of one row. False: they are none. */
+static bool read_counts(const lbi_json *value, int64_t counts[3])
+{
+    const lbi_json *count = lbi_json_first(value);
+
+    for (int i = 0; i < 3; i++, count = lbi_json_next(count)) {
+        if (!count || !lbi_json_int(count, &counts[i]) || counts[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+static void follow_places(lbi_request *request)
+{
+    for (size_t i = 1; i < request->n_rows; i++) {
+        lb_player *row = &request->rows[i], *above = row - 1;
+
+        row->position = above->position + 1;
+        row->rank = above->score == row->score ? above->rank : row->position;
+    }
+}
+
+static bool accept_places(lbi_rdb_read *read, const lbi_json *value)
+{
+    lbi_request *request = read->request;
+    const lbi_json *place = lbi_json_first(value);
+    int64_t before = 0, better = 0, counts[3];
+    const uint32_t *order = read->order;
+
+    for (size_t i = 0; i < n_counted(request); i++, place = lbi_json_next(place)) {
+        lb_player *row = &request->rows[order[i]];
+        bool same = i > 0 && request->rows[order[i - 1]].score == row->score;
+
+        if (!place || !read_counts(place, counts))
+            return false;
+        if (!same)
+            better = before + counts[0];
+        before += counts[0] + counts[1];
+        row->rank = (uint64_t)better + 1;
+        row->position = (uint64_t)(before + counts[2]) + 1;
+    }
+    if (is_page(request)) {
+        if (request->offset)
+            request->rows[0].position = (uint64_t)request->offset + 1;
+        if (request->rows[0].rank > request->rows[0].position)
+            request->rows[0].rank = request->rows[0].position;
+        follow_places(request);
+    }
+    return true;
+}
+
+static int on_places(const lbi_reql_reply *reply, void *user)
+{
+    lbi_rdb_read *read = user;
+
+    if (read->store->freeing)
+        return 0;
+    read->query = NULL;
+    if (reply->code < 0)
+        lbi_rdb_read_refuse(read, reply);
+    else if (accept_places(read, lbi_json_first(reply->answer->values)))
+        lbi_rdb_read_finish(read);
+    else
+        lbi_rdb_read_fail(read, LB_E_PROTO, "the server's answer makes no sense");
+    return 0;
+}
+
+static void ask_places(lbi_rdb_read *read)
+{
+    lbi_request *request = read->request;
+    size_t n = n_counted(request);
+    point from = {.is_first = true};
+    lbi_term *t = &read->store->term;
+
+    read->order = lbi_arena_alloc(&request->arena, request->n_rows * sizeof *read->order);
+    if (!read->order) {
+        lbi_rdb_read_fail(read, LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
+        return;
+    }
+    for (size_t i = 0; i < request->n_rows; i++)
+        read->order[i] = (uint32_t)i;
+    if (!is_page(request))
+        qsort_r(read->order, n, sizeof *read->order, compare_rows, read);
+    lbi_term_query(t);
+    lbi_term_array(t);
+    for (size_t i = 0; i < n; i++)
+        put_place(t, request->board, read->ascending, &request->rows[read->order[i]], &from);
+    lbi_term_end(t);
+    lbi_rdb_read_send(read, on_places);
+}
+
+/* The rows are there. */
+static void go_on(lbi_rdb_read *read)
+{
+    lbi_request *request = read->request;
+    bool from_top = request->verb == LBI_BOARD_GET && !request->has_after && !request->offset;
+
+    if (request->n_rows == 0 || !(request->flags & LBI_PLACE)) {
+        lbi_rdb_read_finish(read);
+    } else if (from_top) {
+        request->rows[0].position = request->rows[0].rank = 1;
+        follow_places(request);
+        lbi_rdb_read_finish(read);
+    } else {
+        ask_places(read);
+    }
+}
+
+/* ---- The first query ------------------------------------------------------------------------ */
+
+static void put_player_key(lbi_term *t, const char *board, const char *player)
+{
+    lbi_rdb_term_key(t, board);
+    lbi_term_text(t, player);
+    lbi_term_end(t);
+}
+
+/* Around a sequence: its first rows, as an array. */
+static void begin_rows(lbi_term *t)
+{
+    lbi_term_call(t, LBI_T_COERCE_TO);
+    lbi_term_call(t, LBI_T_PLUCK);
+}
+
+static void end_rows(lbi_term *t)
+{
+    lbi_term_text(t, "key");
+    lbi_term_text(t, "name");
+    lbi_term_text(t, "score");
+    lbi_term_text(t, "at");
+    lbi_term_end(t);
+    lbi_term_text(t, "array");
+    lbi_term_end(t);
+}
+
+static void begin_order(lbi_term *t)
+{
+    lbi_term_call(t, LBI_T_ORDER_BY);
+}
+
+static void end_order(lbi_term *t, bool down)
+{
+    lbi_term_opts(t);
+    lbi_term_key(t, "index");
+    if (down)
+        lbi_term_literal(t, "[74,[\"rank\"]]");
+    else
+        lbi_term_text(t, "rank");
+    lbi_term_end(t);
+}
+
+static void put_page(const lbi_request *request, lbi_term *t)
+{
+    begin_rows(t);
+    lbi_term_call(t, LBI_T_LIMIT);
+    if (request->offset)
+        lbi_term_call(t, LBI_T_SKIP);
+    begin_order(t);
+    lbi_rdb_term_rows(t, request->board, true);
+    end_order(t, false);
+    if (request->offset) {
+        lbi_term_int(t, request->offset);
+        lbi_term_end(t);
+    }
+    lbi_term_int(t, request->limit);
+    lbi_term_end(t);
+    end_rows(t);
+}
+
+/* branch(ascending, score, -score) */
+static void put_rank_key(lbi_term *t, int64_t score)
+{
+    lbi_term_call(t, LBI_T_BRANCH);
+    lbi_term_literal(t, IS_ASCENDING(1));
+    lbi_term_int(t, score);
+    lbi_term_int(t, -score);
+    lbi_term_end(t);
+}
+
+static void put_range(lbi_term *t, const char *closed)
+{
+    lbi_term_opts(t);
+    lbi_term_key(t, "index");
+    lbi_term_text(t, "rank");
+    if (closed) {
+        lbi_term_key(t, closed);
+        lbi_term_text(t, "closed");
+    }
+    lbi_term_end(t);
+}
+
+static void put_page_after(const lbi_request *request, lbi_term *t)
+{
+    const lbi_place *after = &request->after;
+
+    begin_rows(t);
+    lbi_term_call(t, LBI_T_LIMIT);
+    lbi_term_call(t, LBI_T_FILTER);
+    begin_order(t);
+    lbi_term_call(t, LBI_T_BETWEEN);
+    lbi_term_literal(t, PLAYERS);
+    lbi_rdb_term_key(t, request->board);
+    put_rank_key(t, after->score);
+    lbi_term_int(t, after->reached_us);
+    lbi_term_end(t);
+    lbi_rdb_term_key(t, request->board);
+    lbi_term_call0(t, LBI_T_MAXVAL);
+    lbi_term_end(t);
+    put_range(t, NULL);
+    end_order(t, false);
+    lbi_term_func(t, 1, 3);
+    lbi_term_call(t, LBI_T_OR);
+    lbi_term_call(t, LBI_T_NE);
+    lbi_term_field(t, 3, "score");
+    lbi_term_int(t, after->score);
+    lbi_term_end(t);
+    lbi_term_call(t, LBI_T_NE);
+    lbi_term_literal(t, OR_ELSE(FIELD(3, "at"), "0"));
+    lbi_term_int(t, after->reached_us);
+    lbi_term_end(t);
+    lbi_term_call(t, LBI_T_GT);
+    lbi_term_field(t, 3, "key");
+    put_player_key(t, request->board, after->player);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_int(t, request->limit);
+    lbi_term_end(t);
+    end_rows(t);
+}
+
+static void put_players(const lbi_request *request, lbi_term *t)
+{
+    bool many = request->verb == LBI_PLAYER_GET_MANY;
+
+    if (many && request->n_players == 0) {
+        lbi_term_literal(t, "[2,[]]");
+        return;
+    }
+    begin_rows(t);
+    lbi_term_call(t, LBI_T_GET_ALL);
+    lbi_term_literal(t, PLAYERS);
+    for (size_t i = 0; i < (many ? request->n_players : 1); i++)
+        put_player_key(t, request->board, many ? request->players[i] : request->player);
+    lbi_term_end(t);
+    end_rows(t);
+}
+
+#define AT(n) OR_ELSE(FIELD(n, "at"), "0")
+#define KEY_OF_2 "[65,[" IS_ASCENDING(1) "," FIELD(2, "score") ",[25,[0," FIELD(2, "score") "]]]]"
+#define POINT_OF_2 "[2,[[45,[" FIELD(2, "key") ",0]]," KEY_OF_2 "," AT(2) "]]"
+#define OTHER_TIE "[18,[" FIELD(3, "score") "," FIELD(2, "score") "]],[18,[" AT(3) "," AT(2) "]]"
+
+static void put_neighbours(const lbi_request *request, bool above, lbi_term *t)
+{
+    begin_rows(t);
+    lbi_term_call(t, LBI_T_LIMIT);
+    lbi_term_call(t, LBI_T_FILTER);
+    begin_order(t);
+    lbi_term_call(t, LBI_T_BETWEEN);
+    lbi_term_literal(t, PLAYERS);
+    if (!above)
+        lbi_term_literal(t, POINT_OF_2);
+    lbi_rdb_term_key(t, request->board);
+    lbi_term_call0(t, above ? LBI_T_MINVAL : LBI_T_MAXVAL);
+    lbi_term_end(t);
+    if (above)
+        lbi_term_literal(t, POINT_OF_2);
+    put_range(t, above ? "right_bound" : NULL);
+    end_order(t, above);
+    if (above)
+        lbi_term_literal(t, "[69,[[2,[3]],[66,[" OTHER_TIE
+                            ",[19,[" FIELD(3, "key") "," FIELD(2, "key") "]]]]]]");
+    else
+        lbi_term_literal(t, "[69,[[2,[3]],[66,[" OTHER_TIE
+                            ",[22,[" FIELD(3, "key") "," FIELD(2, "key") "]]]]]]");
+    lbi_term_end(t);
+    lbi_term_int(t, above ? request->limit - 1 : request->limit);
+    lbi_term_end(t);
+    end_rows(t);
+}
+
+/* {below: it and what follows, above: what comes before, the nearest first}, or null. */
+static void put_around(const lbi_request *request, lbi_term *t)
+{
+    lbi_term_call(t, LBI_T_FUNCALL);
+    lbi_term_func(t, 1, 2);
+    lbi_term_call(t, LBI_T_BRANCH);
+    lbi_term_literal(t, "[67,[[18,[" V(2) ",null]]," IS_GOOD(2) "]]");
+    lbi_term_object(t);
+    lbi_term_key(t, "below");
+    put_neighbours(request, false, t);
+    lbi_term_key(t, "above");
+    put_neighbours(request, true, t);
+    lbi_term_end(t);
+    lbi_term_null(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_call(t, LBI_T_GET);
+    lbi_term_literal(t, PLAYERS);
+    put_player_key(t, request->board, request->player);
+    lbi_term_end(t);
+    lbi_term_end(t);
+}
+
+static void put_data(const lbi_request *request, lbi_term *t)
+{
+    switch (request->verb) {
+    case LBI_BOARD_INFO:
+        lbi_term_call(t, LBI_T_COUNT);
+        lbi_rdb_term_rows(t, request->board, true);
+        lbi_term_end(t);
+        break;
+    case LBI_BOARD_GET:
+        if (request->has_after)
+            put_page_after(request, t);
+        else
+            put_page(request, t);
+        break;
+    case LBI_PLAYER_AROUND:
+        put_around(request, t);
+        break;
+    default:
+        put_players(request, t);
+        break;
+    }
+}
+
+/* [board, what is asked for] */
+static void put_question(const lbi_request *request, lbi_term *t)
+{
+    lbi_term_call(t, LBI_T_FUNCALL);
+    lbi_term_func(t, 1, 1);
+    lbi_term_array(t);
+    lbi_term_var(t, 1);
+    lbi_term_call(t, LBI_T_BRANCH);
+    lbi_term_literal(t, IS_ALIVE(1));
+    put_data(request, t);
+    lbi_term_null(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_rdb_term_board(t, request->board);
+    lbi_term_end(t);
+}
+
+static void put_list(const lbi_request *request, lbi_term *t)
+{
+    lbi_term_call(t, LBI_T_COERCE_TO);
+    lbi_term_call(t, LBI_T_LIMIT);
+    lbi_term_call(t, LBI_T_SKIP);
+    lbi_term_call(t, LBI_T_FILTER);
+    lbi_term_call(t, LBI_T_ORDER_BY);
+    lbi_term_call(t, LBI_T_BETWEEN);
+    lbi_term_literal(t, BOARDS);
+    if (request->board[0])
+        lbi_term_text(t, request->board);
+    else
+        lbi_term_call0(t, LBI_T_MINVAL);
+    lbi_term_call0(t, LBI_T_MAXVAL);
+    lbi_term_opts(t);
+    lbi_term_key(t, "left_bound");
+    lbi_term_text(t, "open");
+    lbi_term_end(t);
+    lbi_term_opts(t);
+    lbi_term_key(t, "index");
+    lbi_term_text(t, "id");
+    lbi_term_end(t);
+    lbi_term_literal(t, "[69,[[2,[1]],[23,[" OR_ELSE(FIELD(1, "deleting"), "false") "]]]]");
+    lbi_term_end(t);
+    lbi_term_int(t, request->offset);
+    lbi_term_end(t);
+    lbi_term_int(t, request->limit);
+    lbi_term_end(t);
+    lbi_term_text(t, "array");
+    lbi_term_end(t);
+}
+
+/* ---- Its answer ----------------------------------------------------------------------------- */
+
+static bool add_row(lbi_request *request, const lbi_json *value, size_t room)
+{
+    lbi_rdb_row row;
+    lb_player player;
+
+    if (lbi_rdb_row_read(value, &row) != 1)
+        return true; /* no row of ours */
+    player = lbi_rdb_row_player(&row);
+    return lbi_request_add_row(request, &player, room);
+}
+
+static bool add_rows(lbi_request *request, const lbi_json *rows)
+{
+    bool ok = true;
+
+    for (const lbi_json *v = lbi_json_first(rows); v && ok; v = lbi_json_next(v))
+        ok = add_row(request, v, request->limit);
+    return ok;
+}
+
+static size_t count_rows(const lbi_json *rows)
+{
+    size_t n = 0;
+
+    for (const lbi_json *v = lbi_json_first(rows); v; v = lbi_json_next(v))
+        n++;
+    return n;
+}
+
+/* The window: half of the others above, and as many more as there are too few below. */
+static bool add_window(lbi_request *request, const lbi_json *value)
+{
+    const lbi_json *above = lbi_json_get(value, "above"), *below = lbi_json_get(value, "below");
+    size_t others = request->limit - 1, n_above = count_rows(above), n_below = count_rows(below);
+    size_t least = n_below > others ? 0 : others + 1 - n_below;
+    size_t take = others / 2 > least ? others / 2 : least;
+    const lbi_json *rows[LB_LIMIT_MAX];
+    bool ok = true;
+    size_t n = 0;
+
+    if (take > n_above)
+        take = n_above;
+    for (const lbi_json *v = lbi_json_first(above); v && n < take; v = lbi_json_next(v))
+        rows[n++] = v;
+    while (n > 0 && ok)
+        ok = add_row(request, rows[--n], request->limit);
+    for (const lbi_json *v = lbi_json_first(below); v && ok && request->n_rows < request->limit;
+         v = lbi_json_next(v))
+        ok = add_row(request, v, request->limit);
+    return ok;
+}
+
+/* In the order in which they are named. */
+static bool add_named(lbi_request *request, const lbi_json *rows)
+{
+    typedef struct entry {
+        const char *id;
+        const lbi_json *value;
+        UT_hash_handle hh;
+    } entry;
+    entry *map = NULL, *found, *all = calloc(count_rows(rows) + 1, sizeof *all);
+    bool ok = all;
+    size_t n = 0;
+
+    for (const lbi_json *v = lbi_json_first(rows); v && ok; v = lbi_json_next(v)) {
+        const lbi_json *key = lbi_json_first(lbi_json_get(v, "key"));
+        const char *id = key ? lbi_json_text(lbi_json_next(key)) : NULL;
+
+        if (!id)
+            continue;
+        HASH_FIND_STR(map, id, found);
+        if (found)
+            continue;
+        all[n] = (entry){.id = id, .value = v};
+        HASH_ADD_KEYPTR(hh, map, id, strlen(id), &all[n]);
+        ok = !lbi_map_failed(&all[n]);
+        n++;
+    }
+    for (size_t i = 0; ok && i < request->n_players; i++) {
+        HASH_FIND_STR(map, request->players[i], found);
+        ok = !found || add_row(request, found->value, request->n_players);
+    }
+    HASH_CLEAR(hh, map);
+    free(all);
+    return ok;
+}
+
+/* Returns false if out of memory. */
+static bool take_data(lbi_rdb_read *read, const lbi_json *data, const lbi_rdb_board *board)
+{
+    lbi_request *request = read->request;
+    int64_t players = 0;
+
+    switch (request->verb) {
+    case LBI_BOARD_INFO:
+        (void)lbi_json_int(data, &players);
+        lbi_rdb_answer_board(request, board, 0, players, 1);
+        return true;
+    case LBI_PLAYER_AROUND:
+        return add_window(request, data);
+    case LBI_PLAYER_GET_MANY:
+        return add_named(request, data);
+    default:
+        return add_rows(request, data);
+    }
+}
+
+static void accept(lbi_rdb_read *read, const lbi_json *value)
+{
+    lbi_request *request = read->request;
+    const lbi_json *first = lbi_json_first(value);
+    bool one = request->verb == LBI_PLAYER_GET || request->verb == LBI_PLAYER_AROUND;
+    lbi_rdb_board board;
+
+    lbi_request_clear_answer(request);
+    read->store->schema.losses = 0;
+    lbi_rdb_board_read(first, &board);
+    if (!board.exists || board.deleting) {
+        lbi_rdb_refuse_board(request);
+        lbi_rdb_read_finish(read);
+        return;
+    }
+    read->ascending = board.ascending;
+    if (request->verb == LBI_PLAYER_GET)
+        request->limit = 1;
+    if (!take_data(read, lbi_json_next(first), &board)) {
+        lbi_rdb_read_fail(read, LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
+        return;
+    }
+    if (one && request->n_rows == 0)
+        lbi_rdb_refuse_player(request);
+    go_on(read);
+}
+
+static void accept_list(lbi_rdb_read *read, const lbi_json *value)
+{
+    lbi_request *request = read->request;
+    const lbi_json *v = lbi_json_first(value);
+
+    lbi_request_clear_answer(request);
+    for (; v && request->code == 0; v = lbi_json_next(v)) {
+        lbi_rdb_board board;
+
+        lbi_rdb_board_read(v, &board);
+        if (lb_board_id_check(board.id, NULL) == 0)
+            lbi_rdb_answer_board(request, &board, 0, -1, request->limit);
+    }
+    lbi_rdb_read_finish(read);
+}
+
+static int on_rows(const lbi_reql_reply *reply, void *user)
+{
+    lbi_rdb_read *read = user;
+
+    if (read->store->freeing)
+        return 0;
+    read->query = NULL;
+    if (reply->code < 0)
+        lbi_rdb_read_refuse(read, reply);
+    else if (read->request->verb == LBI_BOARD_LIST)
+        accept_list(read, lbi_json_first(reply->answer->values));
+    else
+        accept(read, lbi_json_first(reply->answer->values));
+    return 0;
+}
+
+void lbi_rdb_read_start(lbi_rdb *store, lbi_request *request)
+{
+    lbi_rdb_read *read = calloc(1, sizeof *read);
+
+    if (!read) {
+        lbi_rdb_fail(store, request, LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
+        return;
+    }
+    *read = (lbi_rdb_read){.store = store, .request = request};
+    DL_APPEND(store->reads, read);
+    lbi_rdb_put(request, LBI_RDB_IN_READ);
+    if (request->verb == LBI_DATABASE_INFO) {
+        lbi_rdb_info_send(read);
+        return;
+    }
+    lbi_term_query(&store->term);
+    if (request->verb == LBI_BOARD_LIST)
+        put_list(request, &store->term);
+    else
+        put_question(request, &store->term);
+    lbi_rdb_read_send(read, on_rows);
+}

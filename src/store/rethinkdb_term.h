@@ -1,0 +1,56 @@
+/* Pieces of queries that never change, as text for lbi_term_literal(); see reql/term.h for the
+ * numbers. V(n) is the variable n of an enclosing function. */
+#ifndef LBI_STORE_RETHINKDB_TERM_H
+#define LBI_STORE_RETHINKDB_TERM_H
+
+#include "reql/term.h"
+
+#include <inttypes.h>
+
+#define V(n) "[10,[" #n "]]"
+#define FIELD(n, name) "[170,[[10,[" #n "]],\"" name "\"]]"
+#define OR_ELSE(x, otherwise) "[92,[" x "," otherwise "]]"
+#define BOARDS "[15,[\"boards\"]]"
+#define PLAYERS "[15,[\"players\"]]"
+
+/* Microseconds since 1970, as exact as the server's clock: milliseconds. */
+#define NOW "[26,[[185,[[26,[[102,[[103,[]]]],1000]]]],1000]]"
+
+/* Is the number within the range of scores? Has the row a score that is one? */
+#define IN_RANGE(x) "[67,[[22,[" x ",-9007199254740991]],[20,[" x ",9007199254740991]]]]"
+#define IS_GOOD(n)                                                                                 \
+    "[67,[[17,[[52,[" OR_ELSE(FIELD(n, "score"),                                                   \
+                              "null") "]],\"NUMBER\"]],"                                           \
+                                      "[17,[[183,[" FIELD(n, "score") "]]," FIELD(                 \
+                                          n, "score") "]]," IN_RANGE(FIELD(n, "score")) "]]"
+
+/* Is the board there, in this state? The variable is its document or null. */
+#define IS_ALIVE(n) "[67,[[18,[" V(n) ",null]],[23,[" OR_ELSE(FIELD(n, "deleting"), "false") "]]]]"
+#define IS_ASCENDING(n) "[17,[" OR_ELSE(FIELD(n, "asc"), "false") ",true]]"
+
+/* What a row is for a reader. */
+#define ROW_FIELDS "\"key\",\"name\",\"score\",\"at\""
+
+/* The function of the index `rank`. 0 is added or subtracted from: there is no -0 in the index. */
+#define RANK_FUNCTION                                                                              \
+    "[69,[[2,[1]],[65,[" IS_GOOD(1) ",[2,[[45,[" FIELD(                                            \
+        1, "key") ",0]],"                                                                          \
+                  "[65,[[17,[" OR_ELSE(FIELD(1, "asc"),                                            \
+                                       "false") ",true]],"                                         \
+                                                "[24,[0," FIELD(1, "score") "]],[25,[0," FIELD(    \
+                                                    1, "score") "]]]]," OR_ELSE(FIELD(1, "at"),    \
+                                                                                "0") "]],null]]]]"
+
+/* boards.get(id) */
+void lbi_rdb_term_board(lbi_term *t, const char *board);
+
+/* [board, ...] for the primary key or the index: an open array that lbi_term_end() ends. */
+void lbi_rdb_term_key(lbi_term *t, const char *board);
+
+/* players.between([board, minval], [board, maxval]), of the index if `rank`. */
+void lbi_rdb_term_rows(lbi_term *t, const char *board, bool rank);
+
+/* The key of a score in the index. */
+int64_t lbi_rdb_rank_key(bool ascending, int64_t score);
+
+#endif

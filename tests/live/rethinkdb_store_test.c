@@ -1,0 +1,350 @@
+/* The RethinkDB store on a real server: schema, documents, a server that is killed. */
+#include "capture.h"
+#include "os/clock.h"
+#include "rethinkdb_live.h"
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static lb_client *open_client(const char *url)
+{
+    lb_client *client = NULL;
+    lb_options opts;
+    lb_error error;
+
+    lb_options_init(&opts);
+    opts.database = url;
+    opts.timeout_ms = 20000;
+    if (lb_client_new(&opts, &client, &error) < 0)
+        FAIL("no client: %s", error.msg);
+    return client;
+}
+
+static const lb_write_options *create(const char *key)
+{
+    static lb_write_options opts;
+
+    lb_write_options_init(&opts);
+    opts.flags = LB_WRITE_CREATE;
+    opts.idempotency_key = key;
+    return &opts;
+}
+
+static void add(lb_client *client, const char *board, const char *player, int64_t amount)
+{
+    lb_error error;
+
+    if (lb_score_add(client, board, player, amount, create(NULL), NULL, &error) < 0)
+        FAIL("%s", error.msg);
+}
+
+static int64_t score_of(lb_client *client, const char *board, const char *player)
+{
+    const lb_player *row = NULL;
+    lb_error error;
+
+    if (lb_player_get(client, board, player, NULL, &row, &error) < 0)
+        FAIL("%s", error.msg);
+    return row->score;
+}
+
+/* ---- Schema --------------------------------------------------------------------------------- */
+
+TEST(another_shape_is_refused, .timeout_s = 60)
+{
+    unsigned port = rethinkdb_live_port();
+    lb_client *client = open_client(rethinkdb_live_url());
+    lb_error error;
+
+    (void)rethinkdb_live_query(port, "[57,[\"%s\"]]", rethinkdb_live_database());
+    (void)rethinkdb_live_query(port, "[60,[\"players\"]]");
+    CHECK_EQ(lb_board_list(client, NULL, board_list_add, NULL, &error), LB_E_CONFLICT);
+    CHECK(strstr(error.msg, "lbctl import") != NULL);
+    CHECK_EQ(lb_score_add(client, "b", "p", 1, create(NULL), NULL, &error), LB_E_CONFLICT);
+    CHECK_STR(rethinkdb_live_query(port, "[43,[[62,[]]]]"), "1"); /* nothing was made */
+    lb_client_free(client);
+}
+
+TEST(documents_are_as_designed, .timeout_s = 60)
+{
+    unsigned port = rethinkdb_live_port();
+    lb_client *client = open_client(rethinkdb_live_url());
+
+    add(client, "b", "p", 5);
+    CHECK_EQ(lb_board_create(client, "up", LB_BOARD_ASCENDING, NULL, NULL, NULL), 1);
+    add(client, "up", "q", 6);
+    CHECK_EQ(lb_score_add(client, "b", "k", 1, create("key"), NULL, NULL), 1);
+#define PLAYER(board, id) "[16,[[15,[\"players\"]],[2,[\"" board "\",\"" id "\"]]]]"
+    CHECK_STR(rethinkdb_live_query(
+                  port, "[51,[[17,[[34,[" PLAYER(
+                            "b", "p") ",\"at\"]],"
+                                      "{\"key\":[2,[\"b\",\"p\"]],\"board\":\"b\",\"id\":\"p\","
+                                      "\"name\":\"p\",\"score\":5}]],\"string\"]]"),
+              "true");
+    CHECK_STR(rethinkdb_live_query(
+                  port, "[51,[[17,[[34,[" PLAYER(
+                            "up", "q") ",\"at\"]],"
+                                       "{\"key\":[2,[\"up\",\"q\"]],\"board\":\"up\",\"id\":\"q\","
+                                       "\"name\":\"q\",\"score\":6,\"asc\":true}]],\"string\"]]"),
+              "true");
+    CHECK_EQ(strlen(rethinkdb_live_query(port, "[170,[" PLAYER("b", "p") ",\"at\"]]")), 16);
+    CHECK_STR(rethinkdb_live_query(port, "[43,[[170,[" PLAYER("b", "k") ",\"keys\"]]]]"), "1");
+    lb_client_free(client);
+}
+
+enum { PROCESSES = 6, ADDS = 40 };
+
+/* All at once, on a database that does not exist. */
+TEST(many_processes_create_it_at_once, .timeout_s = 120)
+{
+    const char *url = rethinkdb_live_url();
+    lb_client *client;
+
+    for (int i = 0; i < PROCESSES; i++) {
+        if (fork() != 0)
+            continue;
+        client = open_client(url);
+        for (int k = 0; k < ADDS; k++)
+            add(client, "b", k % 2 ? "p" : "q", 1);
+        lb_client_free(client);
+        exit(0);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = 1;
+
+        CHECK(wait(&status) > 0);
+        CHECK_EQ(status, 0);
+    }
+    client = open_client(url);
+    CHECK_EQ(score_of(client, "b", "p"), PROCESSES * ADDS / 2);
+    CHECK_EQ(score_of(client, "b", "q"), PROCESSES * ADDS / 2);
+    lb_client_free(client);
+}
+
+TEST(a_dropped_database_is_made_again, .timeout_s = 60)
+{
+    lb_client *client = open_client(rethinkdb_live_url());
+
+    add(client, "b", "p", 5);
+    (void)rethinkdb_live_query(rethinkdb_live_port(), "[58,[\"%s\"]]", rethinkdb_live_database());
+    CHECK_EQ(lb_player_get(client, "b", "p", NULL, NULL, NULL), LB_E_NOTFOUND);
+    CHECK_EQ(lb_score_add(client, "b", "p", 1, NULL, NULL, NULL), LB_E_NOTFOUND);
+    add(client, "b", "p", 7);
+    CHECK_EQ(score_of(client, "b", "p"), 7);
+    (void)rethinkdb_live_query(rethinkdb_live_port(), "[76,[[15,[\"players\"]],\"rank\"]]");
+    CHECK_EQ(lb_board_get(client, "b", NULL, row_list_add, NULL, NULL), LB_E_NOTFOUND);
+    add(client, "b", "p", 1); /* which needs no index, and does not look */
+    lb_client_free(client);
+}
+
+TEST(who_may_not_enter, .timeout_s = 60)
+{
+    char url[200];
+    lb_client *client;
+    lb_error error;
+    int r;
+
+    snprintf(url, sizeof url, "rethinkdb://joe:secret@127.0.0.1:%u/x", rethinkdb_live_port());
+    client = open_client(url);
+    r = lb_board_list(client, NULL, board_list_add, NULL, &error);
+    CHECK_EQ(r, LB_E_AUTH);
+    CHECK(!strstr(error.msg, "secret"));
+    lb_client_free(client);
+}
+
+TEST(nobody_answers, .timeout_s = 60)
+{
+    lb_client *client = open_client("rethinkdb://127.0.0.1:1/x");
+    lb_write_options opts = *create(NULL);
+    lb_error error;
+
+    opts.timeout_ms = 300;
+    CHECK_EQ(lb_score_add(client, "b", "p", 1, &opts, NULL, &error), LB_E_TIMEOUT);
+    CHECK(strstr(error.msg, "127.0.0.1:1") != NULL);
+    lb_client_free(client);
+}
+
+/* ---- A server that is killed ---------------------------------------------------------------- */
+
+enum { WRITERS = 8, AHEAD = 6, MOST = 4000 };
+
+/* Adds to its own player and to one that all share, some at a time. */
+struct writer {
+    lb_client *client;
+    int id;
+    bool keyed;
+    int started, ended, pending;
+    int64_t own_done, own_unknown, all_done, all_unknown, failed;
+    int last_error;
+    char last_message[256];
+};
+
+struct add {
+    struct writer *writer;
+    int64_t amount;
+    bool shared;
+};
+
+static void on_add(const lb_result *result, void *user)
+{
+    struct add *a = user;
+    struct writer *w = a->writer;
+
+    w->pending--;
+    w->ended++;
+    if (result->code >= 0)
+        *(a->shared ? &w->all_done : &w->own_done) += a->amount;
+    else if (result->code == LB_E_UNKNOWN)
+        *(a->shared ? &w->all_unknown : &w->own_unknown) += a->amount;
+    else
+        w->failed++;
+    if (result->code < 0) {
+        w->last_error = result->code;
+        snprintf(w->last_message, sizeof w->last_message, "%s", result->message);
+    }
+    free(a);
+}
+
+static void start_adds(struct writer *w)
+{
+    while (w->pending < AHEAD && w->started < MOST) {
+        struct add *a = malloc(sizeof *a);
+        char player[16], key[40];
+
+        CHECK(a != NULL);
+        *a = (struct add){.writer = w, .amount = 1 + w->started % 3, .shared = w->started % 2};
+        snprintf(player, sizeof player, "own%d", w->id);
+        snprintf(key, sizeof key, "k-%d-%d", w->id, w->started);
+        CHECK_EQ(lb_score_add_start(w->client, "b", a->shared ? "all" : player, a->amount,
+                                    create(w->keyed ? key : NULL), on_add, a, NULL, NULL),
+                 0);
+        w->started++;
+        w->pending++;
+    }
+}
+
+static void turn_all(struct writer *writers, lb_client *watcher)
+{
+    int busy = lb_client_process(watcher);
+
+    for (int i = 0; i < WRITERS; i++) {
+        if (writers[i].pending < AHEAD)
+            start_adds(&writers[i]);
+        busy |= lb_client_process(writers[i].client);
+    }
+    if (!busy)
+        usleep(200);
+}
+
+static int least_ended(const struct writer *writers)
+{
+    int least = MOST;
+
+    for (int i = 0; i < WRITERS; i++) {
+        if (writers[i].ended < least)
+            least = writers[i].ended;
+    }
+    return least;
+}
+
+static void run_writers(struct writer *writers, lb_client *watcher, int until)
+{
+    uint64_t end = lbi_clock_us() + 60000000;
+
+    while (least_ended(writers) < until) {
+        turn_all(writers, watcher);
+        if (lbi_clock_us() > end)
+            FAIL("stuck at %d of %d: %s", least_ended(writers), until, writers[0].last_message);
+    }
+}
+
+struct goal {
+    mirror m;
+    row_list rows;
+};
+
+static bool is_reached(void *user)
+{
+    const struct goal *goal = user;
+
+    return goal->m.is_ready && mirror_equals(&goal->m, &goal->rows);
+}
+
+static void crash(bool keyed)
+{
+    static struct writer writers[WRITERS];
+    struct reql_server s = {0};
+    struct goal goal = {.m = {.n = 0}};
+    int64_t all_done = 0, all_unknown = 0, failed = 0, unknown = 0;
+    uint64_t begun;
+    lb_client *watcher;
+    char url[64];
+
+    reql_server_start(&s);
+    snprintf(url, sizeof url, "rethinkdb://127.0.0.1:%u/crash", s.port);
+    watcher = open_client(url);
+    CHECK_EQ(lb_changes_subscribe(watcher, "b", NULL, mirror_apply, &goal.m, NULL, NULL), 0);
+    for (int i = 0; i < WRITERS; i++)
+        writers[i] = (struct writer){.client = open_client(url), .id = i, .keyed = keyed};
+    for (int round = 1; round <= 3; round++) {
+        run_writers(writers, watcher, round * 300);
+        reql_server_stop(&s, SIGKILL);
+        begun = lbi_clock_us();
+        for (int i = 0; i < 300; i++)
+            turn_all(writers, watcher);
+        reql_server_restart(&s);
+        run_writers(writers, watcher, least_ended(writers) + 20);
+        fprintf(stderr, "carried on %d ms after the kill\n",
+                (int)((lbi_clock_us() - begun) / 1000));
+    }
+    run_writers(writers, watcher, MOST);
+    for (int i = 0; i < WRITERS; i++) {
+        const struct writer *w = &writers[i];
+        char player[16];
+        int64_t score;
+
+        snprintf(player, sizeof player, "own%d", i);
+        score = score_of(watcher, "b", player);
+        CHECK(score >= w->own_done && score <= w->own_done + w->own_unknown);
+        all_done += w->all_done;
+        all_unknown += w->all_unknown;
+        unknown += w->own_unknown;
+        failed += w->failed;
+        if (w->failed)
+            fprintf(stderr, "a failure: %s\n", w->last_message);
+    }
+    fprintf(stderr, "shared player: done %lld, unknown %lld, score %lld\n", (long long)all_done,
+            (long long)all_unknown, (long long)score_of(watcher, "b", "all"));
+    CHECK(score_of(watcher, "b", "all") >= all_done);
+    CHECK(score_of(watcher, "b", "all") <= all_done + all_unknown);
+    CHECK_EQ(failed, 0);
+    /* So many write to the shared player that its last 16 keys do not reach back far enough for
+     * each: that is told, and nothing is applied twice. */
+    if (keyed)
+        CHECK_EQ(unknown, 0);
+    CHECK_EQ(read_all(watcher, "b", &goal.rows), 0);
+    CHECK_EQ(goal.rows.n, WRITERS + 1);
+    run_until(&watcher, 1, is_reached, &goal);
+    CHECK(!goal.m.broke_order);
+    for (int i = 0; i < WRITERS; i++)
+        lb_client_free(writers[i].client);
+    lb_client_free(watcher);
+    mirror_clear(&goal.m);
+    row_list_clear(&goal.rows);
+    reql_server_stop(&s, SIGKILL);
+}
+
+TEST(killed_under_eight_writers, .timeout_s = 240)
+{
+    crash(false);
+}
+
+TEST(killed_under_eight_writers_with_keys, .timeout_s = 240)
+{
+    crash(true);
+}
