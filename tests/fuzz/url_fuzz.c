@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_refused(int r, const lb_error *error)
 {
-    if (r != LB_E_INVAL && r != LB_E_UNSUPPORTED && r != LB_E_IO)
+    if (r != LB_E_INVAL && r != LB_E_UNSUPPORTED && r != LB_E_IO && r != LB_E_TLS)
         abort();
     if (error->code != r || error->msg[0] == '\0' || strlen(error->msg) >= sizeof error->msg)
         abort();

@@ -84,7 +84,9 @@ void rig_turn(store_rig *rig, bool sleeps)
     uint64_t deadline_us, now_us;
 
     did |= ops->process_feeds(rig->store, lbi_clock_us());
-    deadline_us = ops->deadline(rig->store);
+    deadline_us = ops->feeds_deadline(rig->store);
+    if (ops->deadline(rig->store) < deadline_us)
+        deadline_us = ops->deadline(rig->store);
     now_us = lbi_clock_us();
     if (!did && sleeps && deadline_us > now_us)
         CHECK_OK(lbi_poller_wait(rig->poller,

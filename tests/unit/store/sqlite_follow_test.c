@@ -402,6 +402,7 @@ TEST(without_feeds_nothing_is_due)
     rig_turn(&rig, false);
     rig_turn(&rig, false);
     CHECK(rig.store->ops->deadline(rig.store) == LB_NEVER);
+    CHECK(rig.store->ops->feeds_deadline(rig.store) == LB_NEVER);
     rig_close(&rig);
 }
 

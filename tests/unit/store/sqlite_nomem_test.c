@@ -201,7 +201,9 @@ static void work_feeds(small_world *world)
     (void)ops->process(world->store, now_us);
     if (ops->process_feeds(world->store, now_us))
         return;
-    deadline_us = ops->deadline(world->store);
+    deadline_us = ops->feeds_deadline(world->store);
+    if (ops->deadline(world->store) < deadline_us)
+        deadline_us = ops->deadline(world->store);
     if (deadline_us > now_us)
         (void)lbi_poller_wait(world->poller, deadline_us - now_us);
     (void)lbi_poller_dispatch(world->poller);
