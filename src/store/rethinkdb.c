@@ -151,7 +151,7 @@ static lbi_rdb_lane *find_lane(lbi_rdb *store, const char *board)
 
 static bool is_idle(const lbi_rdb_lane *lane)
 {
-    return !lane->queue && !lane->query && !lane->batch && !lane->job;
+    return !lane->queue && !lane->query && !lane->n_flights && !lane->job;
 }
 
 static void drop_lane(lbi_rdb *store, lbi_rdb_lane *lane)
@@ -186,6 +186,8 @@ static lbi_rdb_lane *need_lane(lbi_rdb *store, const char *board)
     if (!lane)
         return NULL;
     lane->store = store;
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++)
+        lane->flights[i].lane = lane;
     lbi_copy(lane->name, sizeof lane->name, board);
     lbi_copy(lane->board.id, sizeof lane->board.id, board);
     HASH_ADD_STR(store->lanes, name, lane);
@@ -227,15 +229,18 @@ static int dispatch_all(lbi_rdb *store)
     return did;
 }
 
+/* A lane stays listed while it waits for a time; otherwise what it waits for lists it again. */
 static int step_lanes(lbi_rdb *store, uint64_t now_us)
 {
     lbi_rdb_lane *lane, *next;
     int did = 0;
 
     DL_FOREACH_SAFE (store->busy, lane, next) {
-        did |= lbi_rdb_lane_step(lane, now_us);
-        if (lane->pause.at_us <= now_us && (lane->query || is_idle(lane)))
+        int r = lbi_rdb_lane_step(lane, now_us);
+
+        if (r == 0 && lane->pause.at_us <= now_us)
             unlist(lane);
+        did |= r;
     }
     return did;
 }
@@ -245,10 +250,8 @@ static uint64_t lanes_deadline(const lbi_rdb *store)
     const lbi_rdb_lane *lane;
     uint64_t ret = LB_NEVER;
 
-    DL_FOREACH (store->busy, lane) {
-        if (!lane->query)
-            ret = earlier(ret, lane->pause.at_us);
-    }
+    DL_FOREACH (store->busy, lane)
+        ret = earlier(ret, lane->pause.at_us);
     return ret;
 }
 

@@ -56,9 +56,9 @@ void lbi_rdb_refuse_player(lbi_request *request);
 /* ---- Batches of writes (rethinkdb_batch.c) -------------------------------------------------- */
 
 enum {
-    LBI_RDB_REQUESTS = 1024, /* in one batch */
-    LBI_RDB_PLAYERS = 512,   /* in one batch: what the server takes in one piece */
-    LBI_RDB_SLOTS = 1024
+    LBI_RDB_REQUESTS = 512, /* in one batch */
+    LBI_RDB_PLAYERS = 128,  /* in one batch: what the server takes in one piece */
+    LBI_RDB_SLOTS = 256
 };
 
 /* The writes to one player in a batch, as a list of places in it. */
@@ -70,6 +70,7 @@ typedef struct lbi_rdb_group {
 typedef struct lbi_rdb_batch {
     size_t n, n_groups;
     int64_t floor_us; /* it is not written before, by the server's clock */
+    int64_t place;    /* of the first request: behind those that are on their way */
     bool creates;     /* each player that is missing is created; or none is */
     bool single;      /* no player has more than one request */
     bool mixed;       /* others than LBI_SCORE_ADD */
@@ -103,24 +104,36 @@ int lbi_rdb_batch_answer(lbi_rdb_batch *batch, const lbi_rdb_board *board, const
 typedef enum lbi_rdb_step {
     LBI_RDB_IDLE,
     LBI_RDB_LOOK,   /* is the board there? perhaps it is made */
-    LBI_RDB_WRITE,  /* `batch` is on its way */
     LBI_RDB_CREATE, /* of `job` */
     LBI_RDB_MARK,
     LBI_RDB_REMOVE,
     LBI_RDB_DROP,
 } lbi_rdb_step;
 
-/* All writes to one board, in their order, one query at a time. */
+enum { LBI_RDB_FLIGHTS = 4 };
+
+struct lbi_rdb_lane;
+
+/* A batch on its way. */
+typedef struct lbi_rdb_flight {
+    struct lbi_rdb_lane *lane;
+    lbi_rdb_batch *batch; /* NULL = none */
+    lbi_reql_query *query;
+} lbi_rdb_flight;
+
+/* All writes to one board, in their order. */
 typedef struct lbi_rdb_lane {
     lbi_rdb *store;
     char name[LB_BOARD_MAX + 1];
     lbi_rdb_board board;
     bool known; /* `board` is what was there not long ago */
     lbi_request *queue;
+    lbi_rdb_flight flights[LBI_RDB_FLIGHTS];
+    unsigned n_flights;
+    int64_t place; /* the next one, while there are any */
     lbi_rdb_step step;
-    lbi_reql_query *query;
-    lbi_rdb_batch *batch;
-    lbi_request *job; /* a board's creation or deletion that is on its way */
+    lbi_reql_query *query; /* of the step */
+    lbi_request *job;      /* a board's creation or deletion that is on its way */
     lbi_rdb_pause pause;
     char why[128]; /* the refusal that the pause is for */
     bool listed;   /* in lbi_rdb.busy: has something to do */
@@ -138,8 +151,9 @@ void lbi_rdb_board_begin(lbi_rdb_lane *lane, lbi_request *request);
 /* boards.get(id), created if missing: the query that LOOK and CREATE send. */
 void lbi_rdb_term_create(lbi_term *t, const char *board, bool ascending);
 
-/* Sends the query in store->term for the lane. */
-void lbi_rdb_lane_send(lbi_rdb_lane *lane, uint64_t deadline_us, lbi_reql_fn fn);
+/* Sends the query in store->term; if that fails fn hears of it at once. */
+void lbi_rdb_lane_send(lbi_rdb *store, uint64_t deadline_us, lbi_reql_fn fn, void *user,
+                       lbi_reql_query **ret);
 
 /* The lane has nothing on its way any more. */
 void lbi_rdb_lane_rest(lbi_rdb_lane *lane);
@@ -157,8 +171,9 @@ typedef struct lbi_rdb_read {
     lbi_request *request;
     lbi_reql_query *query;
     bool ascending;
-    bool plain;      /* LBI_DATABASE_INFO: without what only an administrator may see */
-    uint32_t *order; /* the answer's rows in board order, in its arena */
+    bool plain;          /* LBI_DATABASE_INFO: without what only an administrator may see */
+    lbi_rdb_board board; /* of a page that comes as a stream */
+    uint32_t *order;     /* the answer's rows in board order, in its arena */
     struct lbi_rdb_read *prev, *next;
 } lbi_rdb_read;
 
@@ -170,6 +185,12 @@ void lbi_rdb_read_send(lbi_rdb_read *read, lbi_reql_fn fn);
 void lbi_rdb_read_finish(lbi_rdb_read *read);
 void lbi_rdb_read_fail(lbi_rdb_read *read, int code, const char *message);
 void lbi_rdb_read_refuse(lbi_rdb_read *read, const lbi_reql_reply *reply);
+
+/* Asks for the places of the rows in the answer, then finishes (rethinkdb_places.c). */
+void lbi_rdb_places_ask(lbi_rdb_read *read);
+
+/* From the place of the first row follow those of the others, if they follow it. */
+void lbi_rdb_places_follow(lbi_request *request);
 
 /* LBI_DATABASE_INFO (rethinkdb_info.c). */
 void lbi_rdb_info_send(lbi_rdb_read *read);

@@ -236,7 +236,8 @@ static void fold_group(const lbi_rdb_batch *batch, const lbi_rdb_group *group, s
     uint16_t place = group->first;
 
     do {
-        fold(s, batch->requests[place], (moment){.later = later, .us = base + place});
+        fold(s, batch->requests[place],
+             (moment){.later = later, .us = base + batch->place + place});
         place = batch->follows[place];
     } while (place);
 }
@@ -361,7 +362,7 @@ static void put_request(const lbi_rdb_batch *batch, bool ascending, uint16_t pla
 
     lbi_term_object(t);
     put_number(t, "a", request->amount);
-    put_number(t, "p", place);
+    put_number(t, "p", batch->place + place);
     if (batch->mixed)
         put_number(t, "m", mode);
     if (mode == NAME || mode == RESTORE) {

@@ -208,7 +208,7 @@ void lbi_rdb_board_send(lbi_rdb_lane *lane)
         put_drop(t, board);
         break;
     }
-    lbi_rdb_lane_send(lane, lane->job->deadline_us, on_reply);
+    lbi_rdb_lane_send(lane->store, lane->job->deadline_us, on_reply, lane, &lane->query);
 }
 
 void lbi_rdb_board_begin(lbi_rdb_lane *lane, lbi_request *request)

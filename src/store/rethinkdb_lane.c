@@ -1,6 +1,9 @@
 /*
- * A lane: the writes to one board, in their order, one query at a time. What comes while one is
- * under way goes out together as the next. Lanes of different boards do not wait for each other.
+ * A lane: the writes to one board, in their order. What comes while LBI_RDB_FLIGHTS batches are on
+ * their way goes out together as the next. No player is in two of them, so that each one's order is
+ * kept; the server takes the time of each in the order in which they are sent, and a batch counts
+ * its places on from the one before, so that the order of times is kept, too. Whatever concerns the
+ * board itself waits until nothing is on its way. Lanes do not wait for each other.
  *
  * The lane remembers what its board was. A batch is written for such a board, and writes nothing
  * if the board is another one by then (`stale`): then it is looked at again.
@@ -15,7 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 1000000, GRACE_US = 30000000 };
+enum {
+    PAUSE_FIRST_US = 50000,
+    PAUSE_MOST_US = 1000000,
+    GRACE_US = 30000000,
+    PLACE_MAX = 50000 /* so many microseconds a score may be ahead of the clock */
+};
 
 /* ---- Common --------------------------------------------------------------------------------- */
 
@@ -34,25 +42,25 @@ void lbi_rdb_lane_rest(lbi_rdb_lane *lane)
     lbi_rdb_list(lane);
 }
 
-void lbi_rdb_lane_send(lbi_rdb_lane *lane, uint64_t deadline_us, lbi_reql_fn fn)
+void lbi_rdb_lane_send(lbi_rdb *store, uint64_t deadline_us, lbi_reql_fn fn, void *user,
+                       lbi_reql_query **ret)
 {
-    lbi_rdb *store = lane->store;
     lbi_term *t = &store->term;
-    lbi_reql_call call = {.deadline_us = deadline_us, .fn = fn, .user = lane};
+    lbi_reql_call call = {.deadline_us = deadline_us, .fn = fn, .user = user};
     lb_error error = {.code = lbi_term_query_end(t, store->url.database)};
     lbi_reql_reply reply = {.last = true};
 
     call.text = lbi_buf_bytes(&t->buf);
     call.len = t->buf.len;
     if (error.code == 0)
-        error.code = lbi_reql_submit(store->conn, &call, &lane->query, &error);
+        error.code = lbi_reql_submit(store->conn, &call, ret, &error);
     if (error.code == 0)
         return;
     if (!error.msg[0])
         lbi_copy(error.msg, sizeof error.msg, lb_strerror(error.code));
     reply.code = error.code;
     reply.message = error.msg;
-    (void)fn(&reply, lane);
+    (void)fn(&reply, user);
 }
 
 /* It was refused, but may be done later. */
@@ -109,12 +117,24 @@ static lbi_request *make_orphan(const lbi_request *request)
     return orphan;
 }
 
-/* The batch has been answered, or has failed. */
-static void settle(lbi_rdb_lane *lane)
+/* Takes the batch out of its flight. */
+static lbi_rdb_batch *land(lbi_rdb_flight *flight)
 {
-    lbi_rdb_batch *batch = lane->batch;
+    lbi_rdb_batch *batch = flight->batch;
 
-    lane->batch = NULL;
+    flight->batch = NULL;
+    flight->query = NULL;
+    flight->lane->n_flights--;
+    lbi_rdb_list(flight->lane);
+    return batch;
+}
+
+/* The batch has been answered, or has failed. */
+static void settle(lbi_rdb_flight *flight)
+{
+    lbi_rdb_lane *lane = flight->lane;
+    lbi_rdb_batch *batch = land(flight);
+
     for (size_t i = 0; i < batch->n; i++) {
         if (is_orphan(batch->requests[i]))
             forget_orphan(batch->requests[i]);
@@ -125,11 +145,11 @@ static void settle(lbi_rdb_lane *lane)
 }
 
 /* Nothing of it was applied: it is to be sent again. */
-static void put_back(lbi_rdb_lane *lane)
+static void put_back(lbi_rdb_flight *flight)
 {
-    lbi_rdb_batch *batch = lane->batch;
+    lbi_rdb_lane *lane = flight->lane;
+    lbi_rdb_batch *batch = land(flight);
 
-    lane->batch = NULL;
     for (size_t i = batch->n; i-- > 0;) {
         lbi_request *request = batch->requests[i];
 
@@ -143,21 +163,21 @@ static void put_back(lbi_rdb_lane *lane)
     free(batch);
 }
 
-static void fail_batch(lbi_rdb_lane *lane, int code, const char *message)
+static void fail_batch(lbi_rdb_flight *flight, int code, const char *message)
 {
-    for (size_t i = 0; i < lane->batch->n; i++) {
-        lbi_request_clear_answer(lane->batch->requests[i]);
-        (void)lbi_request_fail(lane->batch->requests[i], code, "%.200s", message);
+    for (size_t i = 0; i < flight->batch->n; i++) {
+        lbi_request_clear_answer(flight->batch->requests[i]);
+        (void)lbi_request_fail(flight->batch->requests[i], code, "%.200s", message);
     }
-    settle(lane);
+    settle(flight);
 }
 
 /* Some may have been applied. Who has a key is sent again: it tells whether it was. */
-static void doubt(lbi_rdb_lane *lane, const char *why)
+static void doubt(lbi_rdb_flight *flight, const char *why)
 {
-    lbi_rdb_batch *batch = lane->batch;
+    lbi_rdb_lane *lane = flight->lane;
+    lbi_rdb_batch *batch = land(flight);
 
-    lane->batch = NULL;
     for (size_t i = batch->n; i-- > 0;) {
         lbi_request *request = batch->requests[i];
 
@@ -219,70 +239,73 @@ static void sweep(lbi_rdb_lane *lane, int64_t until_us)
     (void)lbi_reql_submit(store->conn, &call, NULL, NULL);
 }
 
-static void accept_batch(lbi_rdb_lane *lane, const lbi_json *value)
+static void accept_batch(lbi_rdb_flight *flight, const lbi_json *value)
 {
+    lbi_rdb_lane *lane = flight->lane;
     lbi_rdb *store = lane->store;
     const lbi_json *stale = lbi_json_get(value, "stale");
     lbi_rdb_board after;
-    int64_t base = 0;
+    int64_t base = 0, end;
 
     resume_lane(lane);
     if (stale) {
         lane->known = false;
-        put_back(lane);
+        put_back(flight);
         return;
     }
-    if (lbi_rdb_batch_answer(lane->batch, &lane->board, value, &base) < 0) {
-        fail_batch(lane, LB_E_UNKNOWN, "the server's answer makes no sense");
+    if (lbi_rdb_batch_answer(flight->batch, &lane->board, value, &base) < 0) {
+        fail_batch(flight, LB_E_UNKNOWN, "the server's answer makes no sense");
         return;
     }
     store->config.counters->transactions++;
-    if (base + (int64_t)lane->batch->n > store->floor_us)
-        store->floor_us = base + (int64_t)lane->batch->n;
+    end = base + flight->batch->place + (int64_t)flight->batch->n;
+    if (end > store->floor_us)
+        store->floor_us = end;
     lbi_rdb_board_read(lbi_json_get(value, "board"), &after);
     if (!after.exists || after.deleting) {
         lane->known = false;
-        sweep(lane, store->floor_us);
+        sweep(lane, end);
     }
-    settle(lane);
+    settle(flight);
 }
 
 /* A refusal for want of a primary replica says that nothing was done, of one document; of many,
  * if they are all in the same place. */
-static bool is_undone(const lbi_rdb_lane *lane)
+static bool is_undone(const lbi_rdb_flight *flight)
 {
-    return lane->batch->n_groups == 1 || lane->store->schema.shards == 1;
+    return flight->batch->n_groups == 1 || flight->lane->store->schema.shards == 1;
 }
 
-static void refuse_batch(lbi_rdb_lane *lane, const lbi_reql_reply *reply)
+static void refuse_batch(lbi_rdb_flight *flight, const lbi_reql_reply *reply)
 {
+    lbi_rdb_lane *lane = flight->lane;
+
     if (lbi_rdb_is_absent(reply)) {
-        put_back(lane);
+        put_back(flight);
         lose_schema(lane);
     } else if (reply->sent && (!reply->answer || reply->code == LB_E_UNKNOWN)) {
-        doubt(lane, reply->message);
+        doubt(flight, reply->message);
     } else if (reply->answer && reply->code == LB_E_IO) {
-        if (is_undone(lane))
-            put_back(lane);
+        if (is_undone(flight))
+            put_back(flight);
         else
-            doubt(lane, reply->message);
+            doubt(flight, reply->message);
         pause_lane(lane, reply->message);
     } else {
-        fail_batch(lane, reply->code, reply->message);
+        fail_batch(flight, reply->code, reply->message);
     }
 }
 
 static int on_batch(const lbi_reql_reply *reply, void *user)
 {
-    lbi_rdb_lane *lane = user;
+    lbi_rdb_flight *flight = user;
 
-    if (lane->store->freeing)
+    if (flight->lane->store->freeing)
         return 0;
     if (reply->code == 0)
-        accept_batch(lane, lbi_json_first(reply->answer->values));
+        accept_batch(flight, lbi_json_first(reply->answer->values));
     else
-        refuse_batch(lane, reply);
-    lbi_rdb_lane_rest(lane);
+        refuse_batch(flight, reply);
     return 0;
 }
 
@@ -302,24 +325,59 @@ static uint64_t last_deadline(const lbi_rdb_batch *batch)
     return ret;
 }
 
-static void send_batch(lbi_rdb_lane *lane)
+/* Is something of this player on its way? */
+static bool is_flying(lbi_rdb_lane *lane, const char *player)
+{
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++) {
+        if (lane->flights[i].batch && lbi_rdb_batch_find(lane->flights[i].batch, player))
+            return true;
+    }
+    return false;
+}
+
+static lbi_rdb_flight *free_flight(lbi_rdb_lane *lane)
+{
+    lbi_rdb_flight *flight = lane->flights;
+
+    while (flight->batch)
+        flight++;
+    return flight;
+}
+
+static bool may_fly(const lbi_rdb_lane *lane)
+{
+    return lane->n_flights < LBI_RDB_FLIGHTS && (lane->n_flights == 0 || lane->place < PLACE_MAX);
+}
+
+/* Returns 1 if something was sent. */
+static int send_batch(lbi_rdb_lane *lane)
 {
     lbi_rdb *store = lane->store;
-    lbi_rdb_batch *batch = calloc(1, sizeof *batch);
+    lbi_rdb_flight *flight;
+    lbi_rdb_batch *batch;
 
+    if (!may_fly(lane) || is_flying(lane, lane->queue->player))
+        return 0;
+    batch = calloc(1, sizeof *batch);
     if (!batch) {
         lbi_rdb_fail(store, pop(lane), LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
-        lbi_rdb_list(lane);
-        return;
+        return 1;
     }
-    while (lane->queue && !is_board_verb(lane->queue) && lbi_rdb_batch_take(batch, lane->queue))
+    while (lane->queue && !is_board_verb(lane->queue) && !is_flying(lane, lane->queue->player) &&
+           lbi_rdb_batch_take(batch, lane->queue))
         (void)pop(lane);
-    lane->batch = batch;
-    lane->step = LBI_RDB_WRITE;
+    if (lane->n_flights == 0)
+        lane->place = 0;
+    batch->place = lane->place;
     batch->floor_us = store->floor_us;
+    lane->place += (int64_t)batch->n;
+    flight = free_flight(lane);
+    flight->batch = batch;
+    lane->n_flights++;
     lbi_term_query(&store->term);
     lbi_rdb_batch_term(batch, &lane->board, store->floor_us, &store->term);
-    lbi_rdb_lane_send(lane, last_deadline(batch) + GRACE_US, on_batch);
+    lbi_rdb_lane_send(store, last_deadline(batch) + GRACE_US, on_batch, flight, &flight->query);
+    return 1;
 }
 
 /* ---- Looking at the board ------------------------------------------------------------------- */
@@ -429,14 +487,14 @@ static void send_look(lbi_rdb_lane *lane)
     else
         lbi_rdb_term_board(t, lane->board.id);
     lane->step = LBI_RDB_LOOK;
-    lbi_rdb_lane_send(lane, lane->queue->deadline_us, on_look);
+    lbi_rdb_lane_send(lane->store, lane->queue->deadline_us, on_look, lane, &lane->query);
 }
 
 /* ---- The lane ------------------------------------------------------------------------------- */
 
 int lbi_rdb_lane_step(lbi_rdb_lane *lane, uint64_t now_us)
 {
-    if (lane->query || lane->step == LBI_RDB_WRITE || now_us < lane->pause.at_us)
+    if (lane->query || now_us < lane->pause.at_us)
         return 0;
     if (lane->job) {
         lbi_rdb_board_send(lane);
@@ -444,10 +502,12 @@ int lbi_rdb_lane_step(lbi_rdb_lane *lane, uint64_t now_us)
     }
     if (!lane->queue)
         return 0;
+    if (!is_board_verb(lane->queue) && lane->known)
+        return send_batch(lane);
+    if (lane->n_flights > 0)
+        return 0;
     if (is_board_verb(lane->queue))
         lbi_rdb_board_begin(lane, pop(lane));
-    else if (lane->known)
-        send_batch(lane);
     else
         send_look(lane);
     return 1;
@@ -466,12 +526,11 @@ static size_t place_of(const lbi_rdb_batch *batch, const lbi_request *request)
 }
 
 /* Takes back the batch, if the server has not seen it. */
-static bool unsend(lbi_rdb_lane *lane)
+static bool unsend(lbi_rdb_flight *flight)
 {
-    if (!lane->query || !lbi_reql_cancel(lane->query))
+    if (!flight->query || !lbi_reql_cancel(flight->query))
         return false;
-    put_back(lane);
-    lbi_rdb_lane_rest(lane);
+    put_back(flight);
     return true;
 }
 
@@ -484,37 +543,45 @@ bool lbi_rdb_lane_withdraw(lbi_rdb_lane *lane, lbi_request *request)
         lbi_rdb_lane_rest(lane);
         return true;
     }
-    if (lane->batch && place_of(lane->batch, request) < lane->batch->n && !unsend(lane))
-        return false;
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++) {
+        lbi_rdb_flight *flight = &lane->flights[i];
+
+        if (flight->batch && place_of(flight->batch, request) < flight->batch->n && !unsend(flight))
+            return false;
+    }
     DL_DELETE(lane->queue, request);
     return true;
 }
 
 /* The server has it and says nothing: its owner hears that, the batch goes on without him. */
-static void give_up(lbi_rdb_lane *lane, size_t place)
+static void give_up(lbi_rdb_flight *flight, size_t place)
 {
-    lbi_request *request = lane->batch->requests[place];
+    lbi_request *request = flight->batch->requests[place];
     lbi_request *orphan = make_orphan(request);
 
     if (!orphan)
         return; /* he has to wait */
-    lane->batch->requests[place] = orphan;
-    lbi_rdb_fail(lane->store, request, LB_E_UNKNOWN,
+    flight->batch->requests[place] = orphan;
+    lbi_rdb_fail(flight->lane->store, request, LB_E_UNKNOWN,
                  "no answer from the server in time: it may have been applied");
 }
 
-static void expire_batch(lbi_rdb_lane *lane, uint64_t now_us)
+static bool is_due(const lbi_request *request, uint64_t now_us)
+{
+    return !is_orphan(request) && request->deadline_us <= now_us;
+}
+
+static void expire_flight(lbi_rdb_flight *flight, uint64_t now_us)
 {
     bool due = false;
 
-    for (size_t i = 0; i < lane->batch->n; i++)
-        due |=
-            !is_orphan(lane->batch->requests[i]) && lane->batch->requests[i]->deadline_us <= now_us;
-    if (!due || unsend(lane))
+    for (size_t i = 0; i < flight->batch->n; i++)
+        due |= is_due(flight->batch->requests[i], now_us);
+    if (!due || unsend(flight))
         return;
-    for (size_t i = 0; i < lane->batch->n; i++) {
-        if (!is_orphan(lane->batch->requests[i]) && lane->batch->requests[i]->deadline_us <= now_us)
-            give_up(lane, i);
+    for (size_t i = 0; i < flight->batch->n; i++) {
+        if (is_due(flight->batch->requests[i], now_us))
+            give_up(flight, i);
     }
 }
 
@@ -554,8 +621,10 @@ void lbi_rdb_lane_expire(lbi_rdb_lane *lane, uint64_t now_us)
 {
     lbi_request *request, *next;
 
-    if (lane->batch)
-        expire_batch(lane, now_us);
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++) {
+        if (lane->flights[i].batch)
+            expire_flight(&lane->flights[i], now_us);
+    }
     if (lane->job)
         expire_job(lane, now_us);
     DL_FOREACH_SAFE (lane->queue, request, next) {
@@ -566,16 +635,24 @@ void lbi_rdb_lane_expire(lbi_rdb_lane *lane, uint64_t now_us)
             see_deadline(lane->store, request);
         }
     }
-    for (size_t i = 0; lane->batch && i < lane->batch->n; i++)
-        see_deadline(lane->store, lane->batch->requests[i]);
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++) {
+        const lbi_rdb_batch *batch = lane->flights[i].batch;
+
+        for (size_t k = 0; batch && k < batch->n; k++)
+            see_deadline(lane->store, batch->requests[k]);
+    }
 }
 
 void lbi_rdb_lane_free(lbi_rdb_lane *lane)
 {
-    for (size_t i = 0; lane->batch && i < lane->batch->n; i++) {
-        if (is_orphan(lane->batch->requests[i]))
-            forget_orphan(lane->batch->requests[i]);
+    for (size_t i = 0; i < LBI_RDB_FLIGHTS; i++) {
+        lbi_rdb_batch *batch = lane->flights[i].batch;
+
+        for (size_t k = 0; batch && k < batch->n; k++) {
+            if (is_orphan(batch->requests[k]))
+                forget_orphan(batch->requests[k]);
+        }
+        free(batch);
     }
-    free(lane->batch);
     free(lane);
 }
