@@ -552,8 +552,8 @@ static int step_reads(lbi_sqlite *store)
     if (!read)
         return 0;
     r = try_read(store, read);
-    if (r < 0)
-        return 0; /* it has its turn in the queue */
+    if (r != 0)
+        return 0; /* failed, or longer than it looked: it has its turn in the queue */
     DL_DELETE(store->queue, read);
     finish(store, read);
     return 1;
@@ -645,7 +645,9 @@ static uint64_t store_deadline(const lbi_store *base)
     if (store->finished || store->job.request)
         return 0;
     if (store->queue)
-        ret = earlier(ret, earlier(store->busy.at_us, store->expiry_us));
+        ret = earlier(ret, store->expiry_us);
+    if (store->queue && !lbi_wal_holds(store))
+        ret = earlier(ret, store->busy.at_us);
     if (store->deletions)
         ret = earlier(ret, earlier(store->deletion_busy.at_us, store->expiry_us));
     return ret;
