@@ -22,13 +22,33 @@ static void on_signal(int number)
     raise(number);
 }
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+        sigaction(ending[i], &action, NULL);
+}
+
+/* A signal between the making of a file and the noting of its name would leave the file behind. */
+static int make_temp(char *path)
+{
+    sigset_t blocked, before;
+    int fd;
+
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+        sigaddset(&blocked, ending[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0) {
+        unfinished = path;
+        catch_signals();
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return fd;
 }
 
 static bool fail(const struct lbctl_outfile *file)
@@ -45,11 +65,9 @@ static int open_temp(struct lbctl_outfile *file)
     umask(mask);
     if (asprintf(&file->temp, "%s.tmp-XXXXXX", file->path) < 0)
         lbctl_no_memory();
-    fd = mkostemp(file->temp, O_CLOEXEC);
+    fd = make_temp(file->temp);
     if (fd < 0)
         return -1;
-    unfinished = file->temp;
-    catch_signals();
     /* mkostemp() lets nobody else read it; an ordinary file is what umask says. */
     (void)fchmod(fd, 0666 & ~mask);
     return fd;

@@ -83,15 +83,17 @@ test_failure_leaves_the_old_file() {
 
 test_killed_leaves_the_old_file() {
     ok board-create demo
-    fill demo 50000
+    fill demo 20000
     echo old >demo.ndjson
-    for signal in INT TERM; do
+    for round in {1..20}; do
+        signal=$([ $((round % 2)) = 0 ] && echo INT || echo TERM)
         "$LBCTL" export demo demo.ndjson >out 2>&1 &
         pid=$!
-        until [ -n "$(find . -name 'demo.ndjson.tmp-*')" ]; do
+        # No program is started between the making of the file and the signal: it shall come early.
+        until compgen -G 'demo.ndjson.tmp-*' >/dev/null; do
             kill -0 $pid 2>/dev/null || break
         done
-        kill -s $signal $pid 2>/dev/null
+        kill -s "$signal" $pid 2>/dev/null
         wait $pid
         status=$?
         if [ $status -ne 0 ]; then
