@@ -286,6 +286,8 @@ typedef struct lb_result {
     const char *message;     /* "" unless code < 0 */
     const lb_player *player; /* the row that was read or written, or NULL */
     const lb_board *board;   /* the board that was read or written, or NULL */
+    const char *state;       /* with LB_READ_STATE: id of the page's rows, the same in every process
+                                and in LB_CHANGE_TOP; or NULL */
 } lb_result;
 
 typedef void (*lb_done_fn)(const lb_result *result, void *user);
@@ -312,9 +314,10 @@ typedef struct lb_write_options {
 
 /* Flags of lb_read_options and lb_range. */
 enum {
-    LB_READ_PLACE = 1,   /* reads of players by id: compute position and rank (takes time
+    LB_READ_PLACE = 1,    /* reads of players by id: compute position and rank (takes time
                             proportional to the position) */
-    LB_READ_NO_PLACE = 2 /* pages by cursor: leave position and rank 0, which saves that time */
+    LB_READ_NO_PLACE = 2, /* pages by cursor: leave position and rank 0, which saves that time */
+    LB_READ_STATE = 4     /* lb_board_get_start: the result says which state the page was in */
 };
 
 typedef struct lb_read_options {
@@ -327,7 +330,7 @@ typedef struct lb_read_options {
 typedef struct lb_range {
     size_t struct_size;
     uint32_t timeout_ms; /* 0 = the client's; at most 3,600,000 */
-    uint32_t flags;      /* LB_READ_NO_PLACE */
+    uint32_t flags;      /* LB_READ_NO_PLACE, LB_READ_STATE */
     uint32_t limit;      /* rows, 1..LB_LIMIT_MAX; 0 = the call's default */
     uint32_t offset;     /* rows to skip, 0..LB_OFFSET_MAX */
     const char *after;   /* start behind this: a cursor of lb_player_cursor(), a board id for

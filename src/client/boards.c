@@ -135,7 +135,7 @@ int lb_board_info_start(lb_client *client, const char *board, const lb_read_opti
 }
 
 /* The part of a range that lists of boards and of players share. */
-static int check_range(const lb_range *range, lb_error *reterr)
+static int check_range(const lb_range *range, uint32_t allowed, lb_error *reterr)
 {
     if (range->limit > LB_LIMIT_MAX)
         return lbi_fail(reterr, LB_E_INVAL, "limit is 1 to %d", LB_LIMIT_MAX);
@@ -144,7 +144,7 @@ static int check_range(const lb_range *range, lb_error *reterr)
                         LB_OFFSET_MAX);
     if (range->after && range->offset)
         return lbi_fail(reterr, LB_E_INVAL, "after and offset do not go together");
-    if (range->flags & ~(uint32_t)LB_READ_NO_PLACE)
+    if (range->flags & ~allowed)
         return lbi_fail(reterr, LB_E_INVAL, "lb_range has a flag that this call does not take");
     return 0;
 }
@@ -162,7 +162,7 @@ static int make_page(lb_client *client, const char *board, const lb_range *range
     (*ret)->player_fn = fn;
     r = lbi_options_copy(&o, sizeof o, range, "lb_range", reterr);
     if (r == 0)
-        r = check_range(&o, reterr);
+        r = check_range(&o, LB_READ_NO_PLACE | LB_READ_STATE, reterr);
     if (r == 0 && !fn)
         r = lbi_fail(reterr, LB_E_INVAL, "fn must not be NULL");
     if (r == 0 && o.after) {
@@ -175,6 +175,7 @@ static int make_page(lb_client *client, const char *board, const lb_range *range
     request->offset = o.offset;
     if (!(o.flags & LB_READ_NO_PLACE))
         request->flags |= LBI_PLACE;
+    (*ret)->wants_state = o.flags & LB_READ_STATE;
     return lbi_op_set_timeout(*ret, o.timeout_ms, reterr);
 }
 
@@ -210,7 +211,7 @@ static int make_list(lb_client *client, const lb_range *range, lb_board_fn fn, l
     (*ret)->board_fn = fn;
     r = lbi_options_copy(&o, sizeof o, range, "lb_range", reterr);
     if (r == 0)
-        r = check_range(&o, reterr);
+        r = check_range(&o, LB_READ_NO_PLACE, reterr);
     if (r == 0 && !fn)
         r = lbi_fail(reterr, LB_E_INVAL, "fn must not be NULL");
     if (r == 0 && o.after)

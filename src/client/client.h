@@ -44,6 +44,7 @@ struct lb_op {
     /* Instead of the host's callbacks; takes the operation over. */
     void (*take)(lb_op *op);
     bool blocking; /* lbi_op_run() waits for it and delivers it */
+    bool wants_state;
     bool finished;
 };
 
@@ -104,7 +105,7 @@ int lbi_client_deliver(lb_client *client);
 /* Fails what is pending and delivers everything: the client closes. */
 void lbi_client_finish_ops(lb_client *client);
 
-/* ---- changes.c, top.c ---- */
+/* ---- changes.c, state.c, top.c ---- */
 
 struct lb_changes {
     lb_client *client;
@@ -127,6 +128,10 @@ void lbi_changes_deliver(lb_changes *changes, const lb_change *change);
 /* Frees what was cancelled inside callbacks. */
 void lbi_changes_sweep(lb_client *client);
 void lbi_changes_free_all(lb_client *client);
+
+/* The id of a page's rows, as text: equal rows, equal ids, in every process and version. Returns 0,
+ * LB_E_NOMEM, LB_E_IO. */
+int lbi_state_id(const lbi_request *request, char ret[LB_STATE_SIZE]);
 
 int lbi_top_join(lb_changes *changes, const char *board, uint32_t n, lb_error *reterr);
 void lbi_top_leave(lb_changes *changes);

@@ -192,6 +192,7 @@ static const lb_board *single_board(const lb_op *op)
 static void deliver(lb_op *op)
 {
     lb_result result = {.message = ""};
+    char state[LB_STATE_SIZE];
 
     op->client->n_ops--;
     if (op->take) {
@@ -201,6 +202,8 @@ static void deliver(lb_op *op)
     result.code = deliver_rows(op);
     result.player = single_row(op);
     result.board = single_board(op);
+    if (op->wants_state && result.code >= 0 && lbi_state_id(&op->request, state) == 0)
+        result.state = state;
     if (op->request.code < 0)
         result.message = op->request.error.msg;
     if (op->done)

@@ -117,6 +117,48 @@ TEST(each_completes_once)
     close_client(client);
 }
 
+static void take_state(const lb_result *result, void *user)
+{
+    char *state = user;
+
+    CHECK_EQ(result->code, 0);
+    (void)snprintf(state, LB_STATE_SIZE, "%s", result->state ? result->state : "none");
+}
+
+static int take_top(const lb_change *change, void *user)
+{
+    char *state = user;
+
+    CHECK_EQ(change->type, LB_CHANGE_TOP);
+    (void)snprintf(state, LB_STATE_SIZE, "%s", change->state);
+    return 0;
+}
+
+TEST(a_page_has_the_state_of_the_top)
+{
+    lb_client *client = open_client(NULL, 0);
+    lb_changes_options changes;
+    lb_range range;
+    char top[LB_STATE_SIZE] = "", page[LB_STATE_SIZE] = "", plain[LB_STATE_SIZE] = "";
+
+    lb_changes_options_init(&changes);
+    lb_range_init(&range);
+    changes.top = range.limit = 2;
+    CHECK_EQ(lb_changes_subscribe(client, "b", &changes, take_top, top, NULL, NULL), 0);
+    CHECK_EQ(lb_board_get_start(client, "b", &range, no_row, take_state, plain, NULL, NULL), 0);
+    range.flags = LB_READ_STATE;
+    CHECK_EQ(lb_board_get_start(client, "b", &range, no_row, take_state, page, NULL, NULL), 0);
+    run_idle(client);
+    CHECK_EQ(strlen(page), LB_STATE_SIZE - 1);
+    CHECK_STR(page, top);
+    CHECK_STR(plain, "none");
+    range.limit = 1;
+    CHECK_EQ(lb_board_get_start(client, "b", &range, no_row, take_state, page, NULL, NULL), 0);
+    run_idle(client);
+    CHECK(strcmp(page, top) != 0);
+    close_client(client);
+}
+
 TEST(nobody_need_listen)
 {
     lb_client *client = open_client(NULL, 0);
