@@ -162,11 +162,6 @@ int lb_client_fd(lb_client *client)
     return r < 0 ? r : lbi_poller_fd(client->poller);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 int lb_client_deadline(lb_client *client, uint64_t *ret_us)
 {
     int r = lbi_client_check(client, NULL);
@@ -179,8 +174,8 @@ int lb_client_deadline(lb_client *client, uint64_t *ret_us)
         return LB_E_INVAL;
     store = client->store;
     ret = client->completed ? 0 : store->ops->deadline(store);
-    ret = earlier(ret, store->ops->feeds_deadline(store));
-    *ret_us = earlier(ret, lbi_tops_deadline(client));
+    ret = lbi_earlier(ret, store->ops->feeds_deadline(store));
+    *ret_us = lbi_earlier(ret, lbi_tops_deadline(client));
     return 0;
 }
 

@@ -44,11 +44,6 @@ static lbi_rdb *self(lbi_store *base)
     return (lbi_rdb *)base;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 void lbi_rdb_pause_more(lbi_rdb_pause *pause, uint32_t first_us, uint32_t most_us)
 {
     uint32_t chance = 0;
@@ -108,7 +103,7 @@ void lbi_rdb_refresh(lbi_rdb *store, lbi_request *request, bool first)
         DL_PREPEND(store->fresh, request);
     else
         DL_APPEND(store->fresh, request);
-    store->expiry_us = earlier(store->expiry_us, request->deadline_us);
+    store->expiry_us = lbi_earlier(store->expiry_us, request->deadline_us);
 }
 
 /* done() may submit, cancel, and even call process(): nothing is held across it. */
@@ -251,7 +246,7 @@ static uint64_t lanes_deadline(const lbi_rdb *store)
     uint64_t ret = LB_NEVER;
 
     DL_FOREACH (store->busy, lane)
-        ret = earlier(ret, lane->pause.at_us);
+        ret = lbi_earlier(ret, lane->pause.at_us);
     return ret;
 }
 
@@ -270,7 +265,7 @@ static void expire_all(lbi_rdb *store, uint64_t now_us)
             DL_DELETE(store->fresh, request);
             lbi_rdb_fail_late(store, request, store->schema.why);
         } else {
-            store->expiry_us = earlier(store->expiry_us, request->deadline_us);
+            store->expiry_us = lbi_earlier(store->expiry_us, request->deadline_us);
         }
     }
     HASH_ITER (hh, store->lanes, lane, next)
@@ -308,13 +303,13 @@ static int store_process(lbi_store *base, uint64_t now_us)
 static uint64_t store_deadline(const lbi_store *base)
 {
     const lbi_rdb *store = (const lbi_rdb *)base;
-    uint64_t ret = earlier(lbi_reql_conn_deadline(store->conn), store->expiry_us);
+    uint64_t ret = lbi_earlier(lbi_reql_conn_deadline(store->conn), store->expiry_us);
 
     if (store->finished || (store->fresh && store->schema.state == LBI_RDB_READY))
         return 0;
     if (store->fresh && store->schema.state == LBI_RDB_UNKNOWN)
-        ret = earlier(ret, store->schema.pause.at_us);
-    return earlier(ret, lanes_deadline(store));
+        ret = lbi_earlier(ret, store->schema.pause.at_us);
+    return lbi_earlier(ret, lanes_deadline(store));
 }
 
 static uint64_t store_feeds_deadline(const lbi_store *base)

@@ -632,11 +632,6 @@ static int store_process(lbi_store *base, uint64_t now_us)
     return deliver(store) || did;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t store_deadline(const lbi_store *base)
 {
     const lbi_sqlite *store = (const lbi_sqlite *)base;
@@ -645,11 +640,11 @@ static uint64_t store_deadline(const lbi_store *base)
     if (store->finished || store->job.request)
         return 0;
     if (store->queue)
-        ret = earlier(ret, store->expiry_us);
+        ret = lbi_earlier(ret, store->expiry_us);
     if (store->queue && !lbi_wal_holds(store))
-        ret = earlier(ret, store->busy.at_us);
+        ret = lbi_earlier(ret, store->busy.at_us);
     if (store->deletions)
-        ret = earlier(ret, earlier(store->deletion_busy.at_us, store->expiry_us));
+        ret = lbi_earlier(ret, lbi_earlier(store->deletion_busy.at_us, store->expiry_us));
     return ret;
 }
 
@@ -664,7 +659,7 @@ static void store_submit(lbi_store *base, lbi_request *request)
 
     put(request, QUEUED);
     DL_APPEND(store->queue, request);
-    store->expiry_us = earlier(store->expiry_us, request->deadline_us);
+    store->expiry_us = lbi_earlier(store->expiry_us, request->deadline_us);
 }
 
 static bool store_cancel(lbi_store *base, lbi_request *request)
