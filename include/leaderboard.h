@@ -1,9 +1,10 @@
 /*
  * libleaderboard: realtime leaderboards for C services.
  *
- * Scores live in an embedded SQLite file that any number of processes share. A program links this
- * library, adds to scores, reads boards, and is called back when a board changes, whoever changed
- * it: this process, another one, or somebody at the sqlite3 shell.
+ * Scores live in an embedded SQLite file that any number of processes share or, when one machine
+ * is not enough, in a RethinkDB cluster. A program links this library, adds to scores, reads
+ * boards, and is called back when a board changes, whoever changed it: this process, another one,
+ * or somebody at the database's own shell.
  *
  * Caveats first:
  *
@@ -167,7 +168,7 @@ typedef struct lb_op lb_op;
 typedef struct lb_changes lb_changes;
 
 enum {
-    LB_DURABILITY_DEFAULT = 0, /* NORMAL for SQLite */
+    LB_DURABILITY_DEFAULT = 0, /* SQLite: NORMAL. RethinkDB is always FULL */
     LB_DURABILITY_NORMAL = 1,  /* survives the end of the process; a power cut may lose the last */
     LB_DURABILITY_FULL = 2     /* survives a power cut: each commit waits for the disk */
 };
@@ -192,7 +193,10 @@ typedef void (*lb_notice_fn)(const lb_notice *notice, void *user);
 
 typedef struct lb_options {
     size_t struct_size;   /* set by lb_options_init() */
-    const char *database; /* "sqlite:PATH"; NULL = "sqlite:leaderboard.db" */
+    const char *database; /* "sqlite:PATH", or "rethinkdb://[USER[:PASSWORD]@]HOST[:PORT][,...]/DB"
+                             with, behind a ?, tls=1 & ca=FILE & silence_ms=N (how long a server may
+                             be silent before it counts as gone, 100..3600000, 30000 by default);
+                             NULL = "sqlite:leaderboard.db" */
     uint32_t timeout_ms;  /* of an operation that sets none; 0 = 5,000; at most 3,600,000 */
     int durability;       /* LB_DURABILITY_... */
     uint32_t max_pending; /* operations that may be pending; 0 = 65,536 */
@@ -307,9 +311,10 @@ typedef struct lb_write_options {
     size_t struct_size;
     uint32_t timeout_ms;         /* 0 = the client's; at most 3,600,000 */
     uint32_t flags;              /* LB_WRITE_... */
-    const char *idempotency_key; /* lb_score_*: a repeat for the same player with this key within
-                                    24 hours is answered with the first answer and not applied
-                                    again; refusals are not remembered; or NULL */
+    const char *idempotency_key; /* lb_score_*: a repeat for the same player with this key is
+                                    answered with the first answer and not applied again: within 24
+                                    hours (SQLite), while it is one of the player's last 16 keys
+                                    (RethinkDB); refusals are not remembered; or NULL */
 } lb_write_options;
 
 /* Flags of lb_read_options and lb_range. */
@@ -337,9 +342,10 @@ typedef struct lb_range {
                             lb_board_list(); not together with offset; or NULL */
 } lb_range;
 
-/* What the database says of itself, as names and values: "store" (sqlite), "version" of the engine,
- * "schema", and others; new names may come. Both borrowed until fn returns; return 0 to go
- * on. Returns: 0, or what fn returned. Callbacks: fn. Since: 0.1. */
+/* What the database says of itself, as names and values: "store" (sqlite or rethinkdb), "version"
+ * of the engine, "schema", perhaps several times "warning" (a sentence that somebody ought to
+ * read), and others; new names may come. Both borrowed until fn returns; return 0 to go on.
+ * Returns: 0, or what fn returned. Callbacks: fn. Since: 0.1. */
 typedef int (*lb_info_fn)(const char *name, const char *value, void *user);
 LB_API int lb_database_info(lb_client *client, const lb_read_options *opts, lb_info_fn fn,
                             void *user, lb_error *reterr);
@@ -472,6 +478,21 @@ LB_API int lb_score_set(lb_client *client, const char *board, const char *player
 LB_API int lb_score_set_start(lb_client *client, const char *board, const char *player,
                               int64_t score, const lb_write_options *opts, lb_done_fn done,
                               void *user, lb_op **ret, lb_error *reterr);
+
+/* ---- Leases --------------------------------------------------------------------------------- */
+
+/* Takes a lease, or extends it: of all who share the database one holder at a time has it, for
+ * ttl_ms (1..3,600,000) from now unless it extends it before. ttl_ms = 0 gives it up. Such as: the
+ * one process that publishes changes. Two may hold it for a moment when clocks are set (SQLite:
+ * that of the machine, RethinkDB: those of the servers).
+ * lease: as a board id; holder: as a player id, such as a UUID of the process. No idempotency key:
+ * after LB_E_UNKNOWN take it again. LB_WRITE_CREATE makes the database if there is none.
+ * Returns: 1 = holder has it now, or has given it up; 0 = another one has it. Since: 0.1. */
+LB_API int lb_lease_take(lb_client *client, const char *lease, const char *holder, uint32_t ttl_ms,
+                         const lb_write_options *opts, lb_error *reterr);
+LB_API int lb_lease_take_start(lb_client *client, const char *lease, const char *holder,
+                               uint32_t ttl_ms, const lb_write_options *opts, lb_done_fn done,
+                               void *user, lb_op **ret, lb_error *reterr);
 
 /* ---- Changes -------------------------------------------------------------------------------- *
  *

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/options.h"
 #include "base/str.h"
 #include "client/client.h"
 

@@ -1,6 +1,7 @@
 /* Subscriptions: to rows they pass on what a feed of the store gives; to tops see top.c. */
 #include "base/error.h"
 #include "base/list.h"
+#include "base/options.h"
 #include "client/client.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/options.h"
 #include "os/clock.h"
 
 #include <stdlib.h>

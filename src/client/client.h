@@ -60,12 +60,6 @@ int lbi_client_check(const lb_client *client, lb_error *reterr);
 void lbi_client_enter(lb_client *client);
 bool lbi_client_leave(lb_client *client);
 
-/* ---- options.c ---- */
-
-/* Copies an input struct of any size (NULL: all zero) into one of ours.
- * Returns 0, LB_E_INVAL, LB_E_UNSUPPORTED. */
-int lbi_options_copy(void *dst, size_t size, const void *src, const char *what, lb_error *reterr);
-
 /* ---- op.c ---- */
 
 /* An operation on a board (NULL: on none), checked. The host's count against max_pending.

@@ -1,6 +1,7 @@
 /* The life of an operation: made, pending with the store, completed, delivered. */
 #include "base/error.h"
 #include "base/list.h"
+#include "base/options.h"
 #include "base/str.h"
 #include "client/client.h"
 #include "os/clock.h"

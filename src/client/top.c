@@ -28,7 +28,7 @@ typedef struct lbi_top {
     lb_changes *cursor; /* whom a delivery comes to next: members may leave meanwhile */
 
     bool dirty;      /* the store may hold something newer than what was read */
-    bool fresh;      /* something was read and nobody has been given it yet */
+    bool fresh;      /* something was read that nobody was given, or told to wait for, yet */
     lb_op *fetch;    /* the read that is under way */
     lb_op *snapshot; /* the read that is shown, NULL = nothing yet or gone */
     const lb_player **rows;
@@ -57,7 +57,7 @@ static void reschedule(lbi_top *top)
 
         if (top->dirty && due < top->retry_us)
             due = top->retry_us;
-        if ((top->dirty || behind(top, changes)) && due < top->due_us)
+        if ((top->dirty || top->fresh || behind(top, changes)) && due < top->due_us)
             top->due_us = due;
     }
 }

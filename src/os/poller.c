@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,9 @@ struct lbi_poller {
     int epoll;
     lbi_poll wakeup; /* an eventfd */
     bool woken;
+    /* What was found ready and not called yet: most often by a wait, for the next dispatch. */
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int n_events;
 };
 
 static void drain_wakeup(void *user)
@@ -83,33 +85,56 @@ int lbi_poller_add(lbi_poller *poller, lbi_poll *poll, lb_error *reterr)
     return control(poller, EPOLL_CTL_ADD, poll, reterr);
 }
 
+/* Its place may be gone, or may not be interested any more. What is ready is found again. */
+static void forget(lbi_poller *poller, const lbi_poll *poll)
+{
+    for (int i = 0; i < poller->n_events; i++) {
+        if (poller->events[i].data.ptr == poll)
+            poller->events[i].data.ptr = NULL;
+    }
+}
+
 int lbi_poller_update(lbi_poller *poller, lbi_poll *poll, lb_error *reterr)
 {
+    forget(poller, poll);
     return control(poller, EPOLL_CTL_MOD, poll, reterr);
 }
 
 void lbi_poller_remove(lbi_poller *poller, lbi_poll *poll)
 {
+    forget(poller, poll);
     (void)epoll_ctl(poller->epoll, EPOLL_CTL_DEL, poll->fd, NULL);
+}
+
+/* Returns how many are ready, or < 0 and errno. */
+static int find_ready(lbi_poller *poller, int timeout_ms)
+{
+    int n = poller->n_events;
+
+    if (n == 0)
+        n = epoll_wait(poller->epoll, poller->events, EVENTS_AT_ONCE, timeout_ms);
+    poller->n_events = n > 0 ? n : 0;
+    return n;
 }
 
 int lbi_poller_dispatch(lbi_poller *poller)
 {
-    struct epoll_event event;
-    int done = 0;
+    int n = find_ready(poller, 0), done = 0;
 
-    /* One at a time: a callback may remove any other place in the set. */
-    while (done < EVENTS_AT_ONCE && epoll_wait(poller->epoll, &event, 1, 0) == 1) {
-        lbi_poll *poll = event.data.ptr;
+    for (int i = 0; i < n; i++) {
+        lbi_poll *poll = poller->events[i].data.ptr;
 
+        if (!poll)
+            continue; /* another callback has taken it out */
         poll->fn(poll->user);
         done++;
     }
+    poller->n_events = 0;
     return done > 0;
 }
 
 /* Rounded up: waking early would only spin. */
-static int to_poll_ms(uint64_t timeout_us)
+static int to_ms(uint64_t timeout_us)
 {
     uint64_t ms = timeout_us / 1000 + (timeout_us % 1000 != 0);
 
@@ -118,22 +143,21 @@ static int to_poll_ms(uint64_t timeout_us)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int lbi_poller_wait(const lbi_poller *poller, uint64_t timeout_us)
+int lbi_poller_wait(lbi_poller *poller, uint64_t timeout_us)
 {
-    struct pollfd set = {.fd = poller->epoll, .events = POLLIN};
-    int r = poll(&set, 1, to_poll_ms(timeout_us));
+    int n = find_ready(poller, to_ms(timeout_us));
 
-    if (r < 0)
+    if (n < 0)
         return errno == EINTR ? 0 : LB_E_IO;
-    return r > 0;
+    return n > 0;
 }
 
-void lbi_poller_sleep(const lbi_poller *poller, uint64_t timeout_us)
+void lbi_poller_sleep(lbi_poller *poller, uint64_t timeout_us)
 {
     struct timespec pause = {.tv_nsec = 1000000};
 
     if (lbi_poller_wait(poller, timeout_us) < 0)
-        (void)nanosleep(&pause, NULL); /* poll() is out of memory: not for ever, let us hope */
+        (void)nanosleep(&pause, NULL); /* it cannot wait: not for ever, let us hope */
 }
 
 void lbi_poller_wakeup(const lbi_poller *poller)

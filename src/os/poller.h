@@ -39,10 +39,10 @@ int lbi_poller_dispatch(lbi_poller *poller);
 
 /* Sleeps until something is ready or timeout_us has passed (LB_NEVER: for ever).
  * Returns 1 = ready, 0 = not (time passed, or a signal came), LB_E_IO. */
-int lbi_poller_wait(const lbi_poller *poller, uint64_t timeout_us);
+int lbi_poller_wait(lbi_poller *poller, uint64_t timeout_us);
 
 /* The same for who goes on whatever happened: never fails, never spins. */
-void lbi_poller_sleep(const lbi_poller *poller, uint64_t timeout_us);
+void lbi_poller_sleep(lbi_poller *poller, uint64_t timeout_us);
 
 /* Makes the descriptor ready until the next dispatch. From any thread or signal handler. */
 void lbi_poller_wakeup(const lbi_poller *poller);

@@ -58,17 +58,24 @@ void lbi_reql_answer_done(lbi_reql_answer *answer)
     *answer = (lbi_reql_answer){0};
 }
 
-/* changes() without permission is reported as an internal error; only the text tells. */
-static bool is_hidden_permission(const char *text)
+/* Some things that happen are reported as internal errors; only the text tells: changes() without
+ * permission, and a table whose servers are away while another primary replica is chosen. */
+static int internal_code(const char *text)
 {
-    return strstr(text, "User `") && strstr(text, "permission");
+    if (strstr(text, "User `") && strstr(text, "permission"))
+        return LB_E_AUTH;
+    if (strstr(text, "none of the servers were accessible"))
+        return LB_E_IO;
+    if (strstr(text, "we lost contact with the servers"))
+        return LB_E_UNKNOWN;
+    return LB_E_QUERY;
 }
 
 static int runtime_code(int64_t error, const char *text)
 {
     switch (error) {
     case LBI_REQL_INTERNAL:
-        return is_hidden_permission(text) ? LB_E_AUTH : LB_E_QUERY;
+        return internal_code(text);
     case LBI_REQL_RESOURCE_LIMIT:
         return LB_E_LIMIT;
     case LBI_REQL_NON_EXISTENCE:

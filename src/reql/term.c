@@ -56,31 +56,76 @@ static void pop(lbi_term *t)
         t->depth--;
 }
 
-/* A value is about to be written: is this a place for one, and does it need a comma? */
-static void before_value(lbi_term *t)
+/* A value is about to be written: is this a place for one? Returns whether it needs a comma. */
+static bool begin_value(lbi_term *t)
 {
     int where = kind(t);
+    bool some;
 
     if (where == BEFORE_VALUE) {
         pop(t);
-        return;
+        return false;
     }
     if (where != IN_CALL && where != IN_FUNC && where != IN_QUERY) {
         fail(t);
-        return;
+        return false;
     }
-    if (t->open[t->depth - 1].some) {
-        if (where != IN_CALL)
-            fail(t); /* a function has one body, a query one term */
-        (void)lbi_buf_add_char(&t->buf, ',');
-    }
+    some = t->open[t->depth - 1].some;
     t->open[t->depth - 1].some = true;
+    if (some && where != IN_CALL)
+        fail(t); /* a function has one body, a query one term */
+    return some;
+}
+
+static void before_value(lbi_term *t)
+{
+    if (begin_value(t))
+        (void)lbi_buf_add_char(&t->buf, ',');
 }
 
 void lbi_term_raw(lbi_term *t, const char *text, size_t len)
 {
     before_value(t);
     (void)lbi_buf_add(&t->buf, text, len);
+}
+
+/* The small pieces of a query are put together first: each addition to the buffer costs more. */
+typedef struct piece {
+    size_t len;
+    char text[64];
+} piece;
+
+static void put(piece *p, const char *text)
+{
+    while (*text)
+        p->text[p->len++] = *text++;
+}
+
+static void put_number(piece *p, unsigned number)
+{
+    char digits[10];
+    size_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (n > 0)
+        p->text[p->len++] = digits[--n];
+}
+
+static piece begin_piece(lbi_term *t)
+{
+    piece p = {.len = 0};
+
+    if (begin_value(t))
+        put(&p, ",");
+    return p;
+}
+
+static void add(lbi_term *t, const piece *p)
+{
+    (void)lbi_buf_add(&t->buf, p->text, p->len);
 }
 
 /* ---- Terms ---------------------------------------------------------------------------------- */
@@ -134,12 +179,14 @@ int lbi_term_query_end(lbi_term *t, const char *db)
 
 void lbi_term_call(lbi_term *t, int id)
 {
-    before_value(t);
+    piece p = begin_piece(t);
+
     if (id <= TERM_DATUM)
         fail(t);
-    (void)lbi_buf_add_char(&t->buf, '[');
-    (void)lbi_json_put_int(&t->buf, id);
-    (void)lbi_buf_add(&t->buf, ",[", 2);
+    put(&p, "[");
+    put_number(&p, (unsigned)id);
+    put(&p, ",[");
+    add(t, &p);
     push(t, IN_CALL);
 }
 
@@ -185,13 +232,16 @@ void lbi_term_key(lbi_term *t, const char *key)
 void lbi_term_func(lbi_term *t, unsigned n, unsigned first)
 {
     before_value(t);
-    (void)lbi_buf_add_text(&t->buf, "[69,[[2,[");
+    (void)lbi_buf_add(&t->buf, "[69,[[2,[", 9);
     for (unsigned i = 0; i < n; i++) {
+        piece p = {.len = 0};
+
         if (i > 0)
-            (void)lbi_buf_add_char(&t->buf, ',');
-        (void)lbi_json_put_int(&t->buf, first + i);
+            put(&p, ",");
+        put_number(&p, first + i);
+        add(t, &p);
     }
-    (void)lbi_buf_add_text(&t->buf, "]],");
+    (void)lbi_buf_add(&t->buf, "]],", 3);
     push(t, IN_FUNC);
 }
 
@@ -269,10 +319,12 @@ void lbi_term_null(lbi_term *t)
 
 void lbi_term_var(lbi_term *t, unsigned number)
 {
-    before_value(t);
-    (void)lbi_buf_add(&t->buf, "[10,[", 5);
-    (void)lbi_json_put_int(&t->buf, number);
-    (void)lbi_buf_add(&t->buf, "]]", 2);
+    piece p = begin_piece(t);
+
+    put(&p, "[10,[");
+    put_number(&p, number);
+    put(&p, "]]");
+    add(t, &p);
 }
 
 void lbi_term_table(lbi_term *t, const char *name)

@@ -91,8 +91,11 @@ void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why)
         why = state.error;
     if (!*why)
         why = store->schema.why;
-    (void)lbi_request_fail(request, LB_E_TIMEOUT, "timed out%s%s%.200s", not_applied,
-                           *why ? ": " : "", why);
+    if (*request->key && request->reached_us) /* it was sent, and waits to be sent again */
+        (void)lbi_request_fail(request, LB_E_UNKNOWN, "it may have been applied: %.200s", why);
+    else
+        (void)lbi_request_fail(request, LB_E_TIMEOUT, "timed out%s%s%.200s", not_applied,
+                               *why ? ": " : "", why);
     lbi_rdb_finish(store, request);
 }
 
@@ -197,7 +200,7 @@ static void dispatch(lbi_rdb *store, lbi_request *request)
 {
     lbi_rdb_lane *lane;
 
-    if (!lbi_verb_writes(request->verb)) {
+    if (!lbi_verb_writes(request->verb) || request->verb == LBI_LEASE_TAKE) {
         lbi_rdb_read_start(store, request);
         return;
     }
@@ -364,6 +367,7 @@ static void store_free(lbi_store *base)
     lbi_reql_conn_free(store->conn);
     HASH_ITER (hh, store->lanes, lane, next)
         drop_lane(store, lane);
+    free(store->spare);
     lbi_term_done(&store->term);
     lbi_rdb_url_done(&store->url);
     free(store);
@@ -399,6 +403,7 @@ static int make(lbi_rdb *store, lb_error *reterr)
                                 .password = url->password,
                                 .tls = url->tls,
                                 .tls_options = url->tls_options,
+                                .silence_ms = url->silence_ms,
                                 .backoff_max_ms = 2000,
                                 .event = on_event,
                                 .event_user = store};

@@ -69,17 +69,22 @@ typedef struct lbi_rdb_group {
 
 typedef struct lbi_rdb_batch {
     size_t n, n_groups;
-    int64_t floor_us; /* it is not written before, by the server's clock */
-    int64_t place;    /* of the first request: behind those that are on their way */
-    bool creates;     /* each player that is missing is created; or none is */
-    bool single;      /* no player has more than one request */
-    bool mixed;       /* others than LBI_SCORE_ADD */
-    bool keyed;       /* some have an idempotency key */
+    int64_t floor_us;              /* it is not written before, by the server's clock */
+    int64_t place;                 /* of the first request: behind those that are on their way */
+    bool creates;                  /* each player that is missing is created; or none is */
+    bool single;                   /* no player has more than one request */
+    bool mixed;                    /* others than LBI_SCORE_ADD */
+    bool keyed;                    /* some have an idempotency key */
+    uint16_t slots[LBI_RDB_SLOTS]; /* by hash of the player: a group, counted from 1 */
+
+    /* The rest need not be empty in a new one. */
     lbi_rdb_group groups[LBI_RDB_PLAYERS];
-    uint16_t slots[LBI_RDB_SLOTS];      /* by hash of the player: a group, counted from 1 */
     uint16_t follows[LBI_RDB_REQUESTS]; /* the next of the same player, 0 = none */
     lbi_request *requests[LBI_RDB_REQUESTS];
 } lbi_rdb_batch;
+
+/* Makes it one without requests. */
+void lbi_rdb_batch_clear(lbi_rdb_batch *batch);
 
 /* Puts a request at the end, if it fits there. Returns false if it has to wait for the next. */
 bool lbi_rdb_batch_take(lbi_rdb_batch *batch, lbi_request *request);
@@ -132,6 +137,7 @@ typedef struct lbi_rdb_lane {
     unsigned n_flights;
     int64_t place; /* the next one, while there are any */
     lbi_rdb_step step;
+    bool making;           /* LBI_RDB_LOOK: the board is made if it is missing */
     lbi_reql_query *query; /* of the step */
     lbi_request *job;      /* a board's creation or deletion that is on its way */
     lbi_rdb_pause pause;
@@ -154,6 +160,9 @@ void lbi_rdb_term_create(lbi_term *t, const char *board, bool ascending);
 /* Sends the query in store->term; if that fails fn hears of it at once. */
 void lbi_rdb_lane_send(lbi_rdb *store, uint64_t deadline_us, lbi_reql_fn fn, void *user,
                        lbi_reql_query **ret);
+
+/* May the server have done what it was sent, or some of it? */
+bool lbi_rdb_is_doubtful(const lbi_reql_reply *reply);
 
 /* The lane has nothing on its way any more. */
 void lbi_rdb_lane_rest(lbi_rdb_lane *lane);
@@ -194,6 +203,10 @@ void lbi_rdb_places_follow(lbi_request *request);
 
 /* LBI_DATABASE_INFO (rethinkdb_info.c). */
 void lbi_rdb_info_send(lbi_rdb_read *read);
+
+/* ---- rethinkdb_lease.c ---- */
+
+void lbi_rdb_lease_send(lbi_rdb_read *read);
 
 /* ---- Schema (rethinkdb_schema.c) ------------------------------------------------------------ */
 
@@ -259,6 +272,7 @@ struct lbi_rdb {
     lbi_request *finished; /* their done() is due */
     uint64_t expiry_us;    /* no deadline is earlier */
     int64_t floor_us;      /* the next score is not reached before */
+    lbi_rdb_batch *spare;  /* one that has landed, for the next; or NULL */
     bool freeing;
 
     struct lbi_rdb_feeds *feeds;

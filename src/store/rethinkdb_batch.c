@@ -16,14 +16,13 @@
  *
  * In the query: 1 the board, 2 the base, 3 what was written, 4 the name of the key, 5 the document,
  * 6 the one to insert, 7 the requests by player, 8 the document so far, 9 a request, 10 its score,
- * 11 the document after it, 12 a key that was used.
+ * 11 the document after it, 12 a key that was used, 13 the board after all that.
  */
 #include "store/rethinkdb.h"
 
 #include "base/str.h"
 #include "store/rethinkdb_term.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEYS = 16 }; /* that a player keeps */
@@ -500,19 +499,14 @@ static void put_function(const lbi_rdb_batch *batch, lbi_term *t)
 
 static void put_insert(const lbi_rdb_batch *batch, const lbi_rdb_board *board, lbi_term *t)
 {
-    state *s = malloc(sizeof *s);
+    state s;
 
-    if (!s) {
-        (void)lbi_buf_fail(&t->buf, LB_E_NOMEM);
-        return;
-    }
     lbi_term_call(t, LBI_T_INSERT);
     lbi_term_literal(t, PLAYERS);
-    put_documents(batch, board->ascending, s, t);
+    put_documents(batch, board->ascending, &s, t);
     lbi_term_opts(t);
     lbi_term_key(t, "conflict");
     put_function(batch, t);
-    free(s);
 }
 
 static void put_replace(const lbi_rdb_batch *batch, const lbi_rdb_board *board, lbi_term *t)
@@ -548,6 +542,11 @@ static void put_write(const lbi_rdb_batch *batch, const lbi_rdb_board *board, lb
     lbi_term_end(t);
 }
 
+/* What is read of the answer: a document is half names and values that are known here. */
+#define CHANGES(keys)                                                                              \
+    "{\"changes\":{\"error\":true,\"new_val\":[2,[\"key\",\"score\",\"at\"]],"                     \
+    "\"old_val\":[2,[\"key\",\"score\",\"at\",\"name\"" keys "]]}}"
+
 /* The board is looked at before, so that nothing is written to one that goes, and after, so that
  * what was written while it went can be removed again. */
 void lbi_rdb_batch_term(const lbi_rdb_batch *batch, const lbi_rdb_board *board, int64_t floor_us,
@@ -556,22 +555,25 @@ void lbi_rdb_batch_term(const lbi_rdb_batch *batch, const lbi_rdb_board *board, 
     lbi_term_call(t, LBI_T_FUNCALL);
     lbi_term_func(t, 2, 1);
     lbi_term_call(t, LBI_T_BRANCH);
-    lbi_term_call(t, LBI_T_AND);
-    lbi_term_literal(t, IS_ALIVE(1));
-    lbi_term_call(t, LBI_T_EQ);
-    lbi_term_literal(t, IS_ASCENDING(1));
-    lbi_term_bool(t, board->ascending);
-    lbi_term_end(t);
-    lbi_term_end(t);
+    if (board->ascending)
+        lbi_term_literal(t, "[67,[" IS_ALIVE(1) "," IS_ASCENDING(1) "]]");
+    else
+        lbi_term_literal(t, "[67,[" IS_ALIVE(1) ",[23,[" IS_ASCENDING(1) "]]]]");
     lbi_term_call(t, LBI_T_FUNCALL);
     lbi_term_func(t, 1, 3);
     lbi_term_object(t);
     lbi_term_key(t, "base");
     lbi_term_var(t, 2);
     lbi_term_key(t, "wrote");
-    lbi_term_var(t, 3);
-    lbi_term_key(t, "board");
+    if (batch->keyed)
+        lbi_term_literal(t, "[33,[" V(3) ",\"first_error\"," CHANGES(",\"keys\"") "]]");
+    else
+        lbi_term_literal(t, "[33,[" V(3) ",\"first_error\"," CHANGES("") "]]");
+    lbi_term_key(t, "gone");
+    lbi_term_call(t, LBI_T_FUNCALL);
+    lbi_term_literal(t, "[69,[[2,[13]],[23,[" IS_ALIVE(13) "]]]]");
     lbi_rdb_term_board(t, board->id);
+    lbi_term_end(t);
     lbi_term_end(t);
     lbi_term_end(t);
     put_write(batch, board, t);
@@ -675,11 +677,15 @@ static lbi_rdb_group *group_of(lbi_rdb_batch *batch, const lbi_json *change)
 
     if (r == 0)
         r = lbi_rdb_row_read(lbi_json_get(change, "old_val"), &row);
-    return r == 1 || r == LB_E_RANGE ? lbi_rdb_batch_find(batch, row.id) : NULL;
+    if ((r != 1 && r != LB_E_RANGE) || strcmp(row.board, batch->requests[0]->board) != 0)
+        return NULL;
+    return lbi_rdb_batch_find(batch, row.id);
 }
 
-/* Those of whom nothing was said: they are missing, or the write of them failed. */
-static void answer_rest(lbi_rdb_batch *batch, const lbi_json *wrote, state *s, int64_t base)
+/* Those of whom nothing was said: they are missing, or the write of them failed. `strange`: there was
+ * something else that was said. */
+static void answer_rest(lbi_rdb_batch *batch, const lbi_json *wrote, bool strange, state *s,
+                        int64_t base)
 {
     const char *error = lbi_json_text(lbi_json_get(wrote, "first_error"));
 
@@ -691,7 +697,7 @@ static void answer_rest(lbi_rdb_batch *batch, const lbi_json *wrote, state *s, i
         s->exists = false;
         if (error)
             fail_group(batch, group, LB_E_QUERY, error);
-        else if (batch->creates)
+        else if (batch->creates || strange)
             fail_group(batch, group, LB_E_UNKNOWN, "the server does not say what it has done");
         else
             answer_group(batch, group, NULL, s, base);
@@ -703,22 +709,20 @@ int lbi_rdb_batch_answer(lbi_rdb_batch *batch, const lbi_rdb_board *board, const
 {
     const lbi_json *wrote = lbi_json_get(value, "wrote");
     const lbi_json *change = lbi_json_first(lbi_json_get(wrote, "changes"));
-    state *s;
+    bool strange = false;
+    state s;
 
     if (!lbi_json_int(lbi_json_get(value, "base"), ret_base) || !lbi_json_is_object(wrote))
         return LB_E_PROTO;
-    s = malloc(sizeof *s);
-    if (!s)
-        return LB_E_NOMEM;
     for (; change; change = lbi_json_next(change)) {
         lbi_rdb_group *group = group_of(batch, change);
 
+        strange |= !group;
         if (!group || group->answered)
             continue;
-        read_state(lbi_json_get(change, "old_val"), board->ascending, s);
-        answer_group(batch, group, change, s, *ret_base);
+        read_state(lbi_json_get(change, "old_val"), board->ascending, &s);
+        answer_group(batch, group, change, &s, *ret_base);
     }
-    answer_rest(batch, wrote, s, *ret_base);
-    free(s);
+    answer_rest(batch, wrote, strange, &s, *ret_base);
     return 0;
 }

@@ -92,7 +92,7 @@ static void created(lbi_rdb_lane *lane, const lbi_json *value)
         return;
     }
     if (!found.exists)
-        (void)lbi_request_fail(lane->job, LB_E_PROTO, "the server made no board");
+        (void)lbi_request_fail(lane->job, LB_E_UNKNOWN, "the server's answer makes no sense");
     else if (found.ascending != ascending)
         (void)lbi_request_fail(lane->job, LB_E_CONFLICT, "board '%s' is there already, but %s",
                                lane->job->board, ascending ? "descending" : "ascending");
@@ -104,20 +104,28 @@ static void created(lbi_rdb_lane *lane, const lbi_json *value)
 static void marked(lbi_rdb_lane *lane, const lbi_json *value)
 {
     const lbi_json *change = lbi_json_first(lbi_json_get(value, "changes"));
+    const lbi_json *board = lbi_json_get(change, "new_val");
 
-    if (lbi_json_is_object(lbi_json_get(change, "new_val"))) {
+    if (lbi_json_is_object(board)) {
         go_on(lane, LBI_RDB_REMOVE);
         return;
     }
-    lbi_rdb_refuse_board(lane->job);
+    if (lbi_json_is_null(board))
+        lbi_rdb_refuse_board(lane->job);
+    else
+        (void)lbi_request_fail(lane->job, LB_E_UNKNOWN, "the server's answer makes no sense");
     end_job(lane);
 }
 
 static void removed(lbi_rdb_lane *lane, const lbi_json *value)
 {
-    int64_t n = 0;
+    int64_t n;
 
-    (void)lbi_json_int(lbi_json_get(value, "deleted"), &n);
+    if (!lbi_json_int(lbi_json_get(value, "deleted"), &n)) {
+        (void)lbi_request_fail(lane->job, LB_E_PROTO, "the server's answer makes no sense");
+        end_job(lane);
+        return;
+    }
     go_on(lane, n < REMOVE_STEP ? LBI_RDB_DROP : LBI_RDB_REMOVE);
 }
 
@@ -133,9 +141,16 @@ static void dropped(lbi_rdb_lane *lane)
 
 static void accept(lbi_rdb_lane *lane, const lbi_json *value)
 {
+    const char *error = lbi_json_text(lbi_json_get(value, "first_error"));
+
     lane->pause = (lbi_rdb_pause){0};
     lane->store->schema.losses = 0;
     lane->store->config.counters->transactions++;
+    if (error) {
+        (void)lbi_request_fail(lane->job, LB_E_QUERY, "%.220s", error);
+        end_job(lane);
+        return;
+    }
     switch (lane->step) {
     case LBI_RDB_CREATE:
         created(lane, value);
@@ -156,7 +171,7 @@ static void accept(lbi_rdb_lane *lane, const lbi_json *value)
 static void refuse(lbi_rdb_lane *lane, const lbi_reql_reply *reply)
 {
     lbi_request *job = lane->job;
-    bool doubtful = reply->sent && (!reply->answer || reply->code == LB_E_UNKNOWN);
+    bool doubtful = lbi_rdb_is_doubtful(reply);
     bool refused = reply->answer && reply->code == LB_E_IO;
 
     if (lbi_rdb_is_absent(reply)) {

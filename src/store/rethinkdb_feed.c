@@ -4,7 +4,8 @@
  * Who wants rows has a changefeed of his own, on the primary keys of the board, that begins with
  * the rows that are there: the server mixes them with changes in an order that is right, which
  * nobody else can. Who wants none shares one with all others of the same board, and beyond
- * LBI_RDB_BOARD_FEEDS boards one of the whole table.
+ * LBI_RDB_BOARD_FEEDS boards one of the whole table: each feed of a table costs every write to it,
+ * whatever board it is on.
  */
 #include "store/rethinkdb_feed.h"
 
@@ -18,6 +19,7 @@
 #include <string.h>
 
 enum { START_US = 10000000, PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 2000000 };
+enum { READY_US = 3000000, READY_DOUBLINGS = 5 };
 
 /* ---- Delivering ----------------------------------------------------------------------------- */
 
@@ -161,6 +163,31 @@ static void take_values(lbi_rdb_source *source, const lbi_reql_item *item)
              has_new ? &is : NULL);
 }
 
+/* A server that throws changes away while it tells the first rows says neither that it did nor ever
+ * READY, until the next change. The longer the more often: perhaps it is only slow. */
+static void await_ready(lbi_rdb_source *source)
+{
+    unsigned n = source->n_silent < READY_DOUBLINGS ? source->n_silent : READY_DOUBLINGS;
+
+    source->ready_by_us = lbi_clock_us() + ((uint64_t)READY_US << n);
+    if (source->ready_by_us < source->feeds->next_us)
+        source->feeds->next_us = source->ready_by_us;
+}
+
+void lbi_rdb_source_watch(lbi_rdb_source *source, uint64_t now_us)
+{
+    if (source->ready_by_us == 0)
+        return;
+    if (source->ready_by_us > now_us) {
+        if (source->ready_by_us < source->feeds->next_us)
+            source->feeds->next_us = source->ready_by_us;
+        return;
+    }
+    source->n_silent++;
+    lbi_rdb_feeds_gap(source->feeds, "the server does not say that it has told all rows");
+    lbi_rdb_source_stop(source);
+}
+
 static void take_open(lbi_rdb_source *source)
 {
     lbi_feed *feed;
@@ -171,7 +198,9 @@ static void take_open(lbi_rdb_source *source)
         if (!source->initial)
             lbi_rdb_tell_ready(feed);
     }
-    if (!source->initial)
+    if (source->initial)
+        await_ready(source);
+    else
         source->pause = (lbi_rdb_pause){0};
 }
 
@@ -180,6 +209,8 @@ static void take_ready(lbi_rdb_source *source)
     lbi_feed *feed;
 
     source->pause = (lbi_rdb_pause){0};
+    source->ready_by_us = 0;
+    source->n_silent = 0;
     source->feeds->gap_told = false;
     DL_FOREACH (source->listeners, feed)
         lbi_rdb_tell_ready(feed);
@@ -190,6 +221,7 @@ static void forget_told(lbi_rdb_source *source)
     lbi_feed *feed;
 
     source->open = false;
+    source->ready_by_us = 0;
     DL_FOREACH (source->listeners, feed) {
         if (feed->told != LBI_RDB_TOLD_GONE)
             feed->told = LBI_RDB_TOLD_NOTHING;
@@ -210,6 +242,7 @@ static void take_gap(lbi_rdb_source *source, const lbi_reql_item *item)
 {
     lbi_rdb_feeds_gap(source->feeds, item->message);
     lbi_rdb_source_stop(source);
+    lbi_rdb_pause_more(&source->pause, PAUSE_FIRST_US, PAUSE_MOST_US);
     source->feeds->work = true;
 }
 
@@ -228,6 +261,10 @@ static void on_item(const lbi_reql_item *item, void *user)
         break;
     case LBI_REQL_FEED_READY:
         take_ready(source);
+        break;
+    case LBI_REQL_FEED_BATCH:
+        if (source->ready_by_us)
+            await_ready(source);
         break;
     case LBI_REQL_FEED_GAP:
         take_gap(source, item);
@@ -334,12 +371,38 @@ static lbi_rdb_source *need_source(lbi_rdb_feeds *feeds, const char *board, bool
 
     if (rows)
         return new_source(feeds, board, true, reterr);
-    found = find_shared(feeds, board, &n);
-    if (!found && n >= LBI_RDB_BOARD_FEEDS) {
-        board = "";
+    found = find_shared(feeds, "", &n);
+    if (!found)
         found = find_shared(feeds, board, &n);
+    if (found)
+        return found;
+    return new_source(feeds, n < LBI_RDB_BOARD_FEEDS ? board : "", false, reterr);
+}
+
+static void move_listeners(lbi_rdb_source *from, lbi_rdb_source *to)
+{
+    lbi_feed *feed;
+
+    forget_told(from); /* what is on its way to them is lost: RESET says so */
+    DL_FOREACH (from->listeners, feed)
+        feed->source = to;
+    DL_CONCAT(to->listeners, from->listeners);
+    from->listeners = NULL;
+}
+
+void lbi_rdb_sources_merge(lbi_rdb_feeds *feeds)
+{
+    size_t n;
+    lbi_rdb_source *all = find_shared(feeds, "", &n), *source, *next;
+
+    if (!all)
+        return;
+    DL_FOREACH_SAFE (feeds->sources, source, next) {
+        if (source->initial || source == all)
+            continue;
+        move_listeners(source, all);
+        free_source(source);
     }
-    return found ? found : new_source(feeds, board, false, reterr);
 }
 
 /* ---- Subscribers ---------------------------------------------------------------------------- */

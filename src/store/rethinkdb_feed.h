@@ -5,7 +5,7 @@
 #include "reql/feed.h"
 #include "store/rethinkdb.h"
 
-enum { LBI_RDB_BOARD_FEEDS = 64 }; /* without rows: more are one feed of the whole table */
+enum { LBI_RDB_BOARD_FEEDS = 8 }; /* without rows: more are one feed of the whole table */
 
 typedef struct lbi_rdb_source lbi_rdb_source;
 typedef struct lbi_rdb_feeds lbi_rdb_feeds;
@@ -37,7 +37,9 @@ struct lbi_rdb_source {
     char board[LB_BOARD_MAX + 1]; /* "" = all */
     bool initial;                 /* with the rows that are there: for one subscriber only */
     lbi_reql_feed *feed;
-    bool open; /* the server has it */
+    bool open;            /* the server has it */
+    uint64_t ready_by_us; /* more rows, or READY, before; 0 = nothing is waited for */
+    unsigned n_silent;    /* times in a row that nothing came */
     lbi_rdb_pause pause;
     lbi_feed *listeners;
     lbi_rdb_source *prev, *next;
@@ -95,6 +97,13 @@ void lbi_rdb_source_start(lbi_rdb_source *source);
 
 /* Closes it; its subscribers are to be told RESET when it is open again. */
 void lbi_rdb_source_stop(lbi_rdb_source *source);
+
+/* Opens it again if nothing came in time. */
+void lbi_rdb_source_watch(lbi_rdb_source *source, uint64_t now_us);
+
+/* Where the whole table is followed, boards need no feeds of their own. Not while listeners are
+ * told something. */
+void lbi_rdb_sources_merge(lbi_rdb_feeds *feeds);
 
 /* Frees what was closed while something was delivered. */
 void lbi_rdb_feeds_sweep(lbi_rdb_feeds *feeds);

@@ -61,14 +61,6 @@ static void forget_known(lbi_rdb_feeds *feeds)
     }
 }
 
-void lbi_rdb_stray(lbi_rdb_feeds *feeds, const char *board)
-{
-    lbi_rdb_known *known = need_known(feeds, board);
-
-    if (known)
-        known->strayed = true;
-}
-
 static bool concerns(const lbi_rdb_source *source, const char *board)
 {
     return !*source->board || strcmp(source->board, board) == 0;
@@ -81,6 +73,21 @@ static void tell_listener_gone(lbi_feed *feed, const char *board)
             lbi_rdb_tell_gone(feed);
     } else if (feed->told == LBI_RDB_TOLD_RESET || feed->told == LBI_RDB_TOLD_READY) {
         lbi_rdb_tell(feed, LB_CHANGE_GONE, board, NULL, NULL);
+    }
+}
+
+/* The board was there since it was told that it is gone, or may have been (NULL: each board). Who
+ * takes what he hears for a hint may have read it then: GONE is not told twice if it is again. */
+static void forget_gone(lbi_rdb_feeds *feeds, const char *board)
+{
+    lbi_rdb_source *source;
+    lbi_feed *feed;
+
+    DL_FOREACH (feeds->sources, source) {
+        DL_FOREACH (source->listeners, feed) {
+            if (!feed->rows && (!board || strcmp(feed->board, board) == 0))
+                feed->gone = false;
+        }
     }
 }
 
@@ -113,6 +120,18 @@ static void restart_all_boards(lbi_rdb_feeds *feeds)
     }
 }
 
+void lbi_rdb_stray(lbi_rdb_feeds *feeds, const char *board)
+{
+    lbi_rdb_known *known = need_known(feeds, board);
+
+    if (known) {
+        known->strayed = true;
+        return;
+    }
+    restart_all_boards(feeds); /* out of memory: the row is told once more */
+    feeds->work = true;
+}
+
 static void board_alive(lbi_rdb_feeds *feeds, lbi_rdb_known *known, int64_t created_us)
 {
     if (known->alive && known->created_us == created_us)
@@ -121,6 +140,7 @@ static void board_alive(lbi_rdb_feeds *feeds, lbi_rdb_known *known, int64_t crea
         board_gone(feeds, known);
     if (known->gone || known->strayed)
         restart_all_boards(feeds);
+    forget_gone(feeds, known->id);
     known->alive = true;
     known->gone = known->strayed = false;
     known->created_us = created_us;
@@ -179,8 +199,10 @@ static void take_end(lbi_rdb_feeds *feeds, const lbi_reql_item *item)
     feeds->boards_open = feeds->boards_known = false;
     feeds->work = true;
     feeds->absent = item->code == LB_E_IO && strstr(item->message, "does not exist");
-    if (was_open)
+    if (was_open) {
+        forget_gone(feeds, NULL);
         lbi_rdb_feeds_gap(feeds, item->message);
+    }
     if (feeds->absent)
         lbi_rdb_pause_more(&feeds->boards_pause, ABSENT_FIRST_US, ABSENT_MOST_US);
     else
@@ -206,7 +228,9 @@ static void on_board(const lbi_reql_item *item, void *user)
         take_listing(feeds);
         break;
     case LBI_REQL_FEED_GAP:
+        forget_gone(feeds, NULL);
         lbi_rdb_feeds_gap(feeds, item->message);
+        lbi_rdb_pause_more(&feeds->boards_pause, ABSENT_FIRST_US, ABSENT_MOST_US);
         restart_boards(feeds);
         break;
     case LBI_REQL_FEED_ENDED:
@@ -279,6 +303,7 @@ static void look_at_source(lbi_rdb_source *source, uint64_t now_us)
     bool wanted = !*source->board || is_alive(feeds, source->board);
 
     tell_listeners(source);
+    lbi_rdb_source_watch(source, now_us);
     if (!wanted || lbi_reql_feed_is_open(source->feed))
         return;
     if (now_us >= source->pause.at_us)
@@ -312,6 +337,7 @@ static int look_at_all(lbi_rdb_feeds *feeds, uint64_t now_us)
         return 0;
     feeds->work = false;
     feeds->next_us = LB_NEVER;
+    lbi_rdb_sources_merge(feeds);
     look_at_boards(feeds, now_us);
     DL_FOREACH (feeds->sources, source) {
         if (feeds->absent)

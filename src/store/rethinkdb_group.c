@@ -1,6 +1,7 @@
 /* A batch is filled: the requests of one player are a group, in their order. */
 #include "store/rethinkdb.h"
 
+#include <stddef.h>
 #include <string.h>
 
 bool lbi_rdb_creates(const lbi_request *request)
@@ -65,6 +66,11 @@ static void add_to_group(lbi_rdb_batch *batch, uint16_t *slot, uint16_t place)
     }
     group->last = place;
     group->removes = batch->requests[place]->verb == LBI_PLAYER_REMOVE;
+}
+
+void lbi_rdb_batch_clear(lbi_rdb_batch *batch)
+{
+    memset(batch, 0, offsetof(lbi_rdb_batch, groups));
 }
 
 bool lbi_rdb_batch_take(lbi_rdb_batch *batch, lbi_request *request)

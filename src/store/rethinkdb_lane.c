@@ -74,7 +74,6 @@ static void resume_lane(lbi_rdb_lane *lane)
 {
     lane->pause = (lbi_rdb_pause){0};
     lane->why[0] = '\0';
-    lane->store->schema.losses = 0;
 }
 
 /* Everything that waits goes back to where the schema is looked at. */
@@ -117,6 +116,23 @@ static lbi_request *make_orphan(const lbi_request *request)
     return orphan;
 }
 
+/* A batch is large: one is kept, so that a write that travels alone costs no large allocation. */
+static void keep_spare(lbi_rdb *store, lbi_rdb_batch *batch)
+{
+    free(store->spare);
+    store->spare = batch;
+}
+
+static lbi_rdb_batch *new_batch(lbi_rdb *store)
+{
+    lbi_rdb_batch *batch = store->spare ? store->spare : malloc(sizeof *batch);
+
+    store->spare = NULL;
+    if (batch)
+        lbi_rdb_batch_clear(batch);
+    return batch;
+}
+
 /* Takes the batch out of its flight. */
 static lbi_rdb_batch *land(lbi_rdb_flight *flight)
 {
@@ -141,7 +157,7 @@ static void settle(lbi_rdb_flight *flight)
         else
             lbi_rdb_finish(lane->store, batch->requests[i]);
     }
-    free(batch);
+    keep_spare(lane->store, batch);
 }
 
 /* Nothing of it was applied: it is to be sent again. */
@@ -160,7 +176,7 @@ static void put_back(lbi_rdb_flight *flight)
         lbi_request_clear_answer(request);
         DL_PREPEND(lane->queue, request);
     }
-    free(batch);
+    keep_spare(lane->store, batch);
 }
 
 static void fail_batch(lbi_rdb_flight *flight, int code, const char *message)
@@ -193,7 +209,7 @@ static void doubt(lbi_rdb_flight *flight, const char *why)
             lbi_rdb_finish(lane->store, request);
         }
     }
-    free(batch);
+    keep_spare(lane->store, batch);
 }
 
 static int ignore(const lbi_reql_reply *reply, void *user)
@@ -244,8 +260,8 @@ static void accept_batch(lbi_rdb_flight *flight, const lbi_json *value)
     lbi_rdb_lane *lane = flight->lane;
     lbi_rdb *store = lane->store;
     const lbi_json *stale = lbi_json_get(value, "stale");
-    lbi_rdb_board after;
     int64_t base = 0, end;
+    bool gone = true;
 
     resume_lane(lane);
     if (stale) {
@@ -253,6 +269,7 @@ static void accept_batch(lbi_rdb_flight *flight, const lbi_json *value)
         put_back(flight);
         return;
     }
+    store->schema.losses = 0;
     if (lbi_rdb_batch_answer(flight->batch, &lane->board, value, &base) < 0) {
         fail_batch(flight, LB_E_UNKNOWN, "the server's answer makes no sense");
         return;
@@ -261,19 +278,43 @@ static void accept_batch(lbi_rdb_flight *flight, const lbi_json *value)
     end = base + flight->batch->place + (int64_t)flight->batch->n;
     if (end > store->floor_us)
         store->floor_us = end;
-    lbi_rdb_board_read(lbi_json_get(value, "board"), &after);
-    if (!after.exists || after.deleting) {
+    (void)lbi_json_bool(lbi_json_get(value, "gone"), &gone);
+    if (gone) {
         lane->known = false;
         sweep(lane, end);
     }
     settle(flight);
 }
 
-/* A refusal for want of a primary replica says that nothing was done, of one document; of many,
- * if they are all in the same place. */
-static bool is_undone(const lbi_rdb_flight *flight)
+/* A read was refused: was it that of the board, after the write? Its place in the query tells. Where
+ * the server gives no place at all it may have been. */
+static bool is_late_read(const lbi_reql_reply *reply)
 {
-    return flight->batch->n_groups == 1 || flight->lane->store->schema.shards == 1;
+    static const char read[] = "Cannot perform read";
+    const lbi_json *place = lbi_json_first(reply->answer->backtrace);
+    bool is_late = !reply->answer->backtrace;
+
+    for (; place; place = lbi_json_next(place)) {
+        const char *key = lbi_json_text(place);
+
+        is_late |= key && strcmp(key, "gone") == 0;
+    }
+    return is_late && strncmp(reply->message, read, sizeof read - 1) == 0;
+}
+
+/* A refusal for want of a primary replica says that nothing was done, of one document; of many,
+ * if they are all in the same place. But the query also reads its board after it has written. */
+static bool is_undone(const lbi_rdb_flight *flight, const lbi_reql_reply *reply)
+{
+    bool one_place = flight->batch->n_groups == 1 || flight->lane->store->schema.shards == 1;
+
+    return one_place && !is_late_read(reply);
+}
+
+bool lbi_rdb_is_doubtful(const lbi_reql_reply *reply)
+{
+    return reply->sent &&
+           (!reply->answer || reply->code == LB_E_UNKNOWN || reply->code == LB_E_PROTO);
 }
 
 static void refuse_batch(lbi_rdb_flight *flight, const lbi_reql_reply *reply)
@@ -283,10 +324,12 @@ static void refuse_batch(lbi_rdb_flight *flight, const lbi_reql_reply *reply)
     if (lbi_rdb_is_absent(reply)) {
         put_back(flight);
         lose_schema(lane);
-    } else if (reply->sent && (!reply->answer || reply->code == LB_E_UNKNOWN)) {
+    } else if (lbi_rdb_is_doubtful(reply)) {
         doubt(flight, reply->message);
+        if (reply->answer) /* a replica is lost: the next would be in doubt, too */
+            pause_lane(lane, reply->message);
     } else if (reply->answer && reply->code == LB_E_IO) {
-        if (is_undone(flight))
+        if (is_undone(flight, reply))
             put_back(flight);
         else
             doubt(flight, reply->message);
@@ -358,7 +401,7 @@ static int send_batch(lbi_rdb_lane *lane)
 
     if (!may_fly(lane) || is_flying(lane, lane->queue->player))
         return 0;
-    batch = calloc(1, sizeof *batch);
+    batch = new_batch(store);
     if (!batch) {
         lbi_rdb_fail(store, pop(lane), LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
         return 1;
@@ -394,10 +437,8 @@ static void refuse_front(lbi_rdb_lane *lane, bool creating)
                                    "board '%s' is being deleted: delete it again to finish that, "
                                    "or create it anew",
                                    request->board);
-        else if (request->verb == LBI_PLAYER_REMOVE)
-            lbi_rdb_refuse_board(request);
         else
-            lbi_rdb_refuse_player(request);
+            lbi_rdb_refuse_board(request);
         lbi_rdb_finish(lane->store, request);
     }
 }
@@ -413,11 +454,11 @@ static void accept_look(lbi_rdb_lane *lane, const lbi_json *value)
     if (found.exists && !found.deleting) {
         lane->board = found;
         lane->known = true;
-    } else if (found.exists || !creating) {
+    } else if (found.exists || (lbi_json_is_null(value) && !creating)) {
         refuse_front(lane, creating);
-    } else if (lane->queue) {
-        lbi_rdb_fail(lane->store, pop(lane), LB_E_PROTO, "the server made no board");
-    }
+    } else if (lane->queue && !(lbi_json_is_null(value) && !lane->making)) {
+        lbi_rdb_fail(lane->store, pop(lane), LB_E_PROTO, "the server's answer makes no sense");
+    } /* or who looked has gone, and who is next would have it made */
 }
 
 static void refuse_look(lbi_rdb_lane *lane, const lbi_reql_reply *reply)
@@ -482,7 +523,8 @@ static void send_look(lbi_rdb_lane *lane)
     lbi_term *t = &lane->store->term;
 
     lbi_term_query(t);
-    if (lane->queue->flags & LBI_CREATE)
+    lane->making = lane->queue->flags & LBI_CREATE;
+    if (lane->making)
         lbi_rdb_term_create(t, lane->board.id, false);
     else
         lbi_rdb_term_board(t, lane->board.id);
@@ -537,7 +579,7 @@ static bool unsend(lbi_rdb_flight *flight)
 bool lbi_rdb_lane_withdraw(lbi_rdb_lane *lane, lbi_request *request)
 {
     if (request == lane->job) {
-        if (!lane->query || !lbi_reql_cancel(lane->query) || lane->step > LBI_RDB_MARK)
+        if (lane->step > LBI_RDB_MARK || (lane->query && !lbi_reql_cancel(lane->query)))
             return false;
         lane->job = NULL;
         lbi_rdb_lane_rest(lane);
@@ -549,6 +591,8 @@ bool lbi_rdb_lane_withdraw(lbi_rdb_lane *lane, lbi_request *request)
         if (flight->batch && place_of(flight->batch, request) < flight->batch->n && !unsend(flight))
             return false;
     }
+    if (request->key[0] && request->reached_us)
+        return false; /* a first try may have been applied */
     DL_DELETE(lane->queue, request);
     return true;
 }
@@ -600,7 +644,7 @@ static void expire_job(lbi_rdb_lane *lane, uint64_t now_us)
         see_deadline(lane->store, job);
         return;
     }
-    if (lane->query && !lbi_reql_cancel(lane->query) && !marked)
+    if (lane->query && !marked && !lbi_reql_cancel(lane->query))
         return; /* it ends by its own deadline */
     if (lane->query && marked)
         lbi_reql_stop(lane->query);

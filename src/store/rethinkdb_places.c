@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+/* More players than any server holds; a thousand such sums are still far from an overflow. */
+#define COUNT_MOST (INT64_C(1) << 48)
+
 typedef struct point {
     int64_t key, at;
     bool has_at, is_first;
@@ -119,7 +122,7 @@ static bool read_counts(const lbi_json *value, int64_t counts[3])
     const lbi_json *count = lbi_json_first(value);
 
     for (int i = 0; i < 3; i++, count = lbi_json_next(count)) {
-        if (!count || !lbi_json_int(count, &counts[i]) || counts[i] < 0)
+        if (!count || !lbi_json_int(count, &counts[i]) || counts[i] < 0 || counts[i] > COUNT_MOST)
             return false;
     }
     return true;

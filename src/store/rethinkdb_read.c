@@ -153,14 +153,13 @@ static void end_order(lbi_term *t, bool down)
     lbi_term_end(t);
 }
 
-/* The board, if it is there, then the rows: a stream, which costs the server half of what an array
- * of the same rows does. */
+/* The board or null, then the rows: a stream, which costs the server half of what an array of the
+ * same rows does. */
 static void put_page(const lbi_request *request, lbi_term *t)
 {
     lbi_term_call(t, LBI_T_UNION);
-    lbi_term_call(t, LBI_T_GET_ALL);
-    lbi_term_literal(t, BOARDS);
-    lbi_term_text(t, request->board);
+    lbi_term_array(t);
+    lbi_rdb_term_board(t, request->board);
     lbi_term_end(t);
     lbi_term_call(t, LBI_T_PLUCK);
     lbi_term_call(t, LBI_T_LIMIT);
@@ -392,24 +391,39 @@ static void put_list(const lbi_request *request, lbi_term *t)
 
 /* ---- Its answer ----------------------------------------------------------------------------- */
 
-static bool add_row(lbi_request *request, const lbi_json *value, size_t room)
+/* These return 0, LB_E_NOMEM, or LB_E_PROTO: it is not what was asked for. */
+
+static int add_row(lbi_request *request, const lbi_json *value, size_t room)
 {
     lbi_rdb_row row;
     lb_player player;
 
     if (lbi_rdb_row_read(value, &row) != 1)
-        return true; /* no row of ours */
+        return 0; /* no row of ours */
+    if (strcmp(row.board, request->board) != 0 || request->n_rows == room)
+        return LB_E_PROTO;
     player = lbi_rdb_row_player(&row);
-    return lbi_request_add_row(request, &player, room);
+    return lbi_request_add_row(request, &player, room) ? 0 : LB_E_NOMEM;
 }
 
-static bool add_rows(lbi_request *request, const lbi_json *rows)
+static int add_rows(lbi_request *request, const lbi_json *rows)
 {
-    bool ok = true;
+    int r = lbi_json_is_array(rows) ? 0 : LB_E_PROTO;
 
-    for (const lbi_json *v = lbi_json_first(rows); v && ok; v = lbi_json_next(v))
-        ok = add_row(request, v, request->limit);
-    return ok;
+    for (const lbi_json *v = lbi_json_first(rows); v && r == 0; v = lbi_json_next(v))
+        r = add_row(request, v, request->limit);
+    return r;
+}
+
+static int add_player(lbi_request *request, const lbi_json *rows)
+{
+    int r;
+
+    request->limit = 1;
+    r = add_rows(request, rows);
+    if (r == 0 && request->n_rows && strcmp(request->rows[0].id, request->player) != 0)
+        return LB_E_PROTO;
+    return r;
 }
 
 static size_t count_rows(const lbi_json *rows)
@@ -421,31 +435,42 @@ static size_t count_rows(const lbi_json *rows)
     return n;
 }
 
+static bool has_player(const lbi_request *request)
+{
+    size_t i = 0;
+
+    while (i < request->n_rows && strcmp(request->rows[i].id, request->player) != 0)
+        i++;
+    return i < request->n_rows;
+}
+
 /* The window: half of the others above, and as many more as there are too few below. */
-static bool add_window(lbi_request *request, const lbi_json *value)
+static int add_window(lbi_request *request, const lbi_json *value)
 {
     const lbi_json *above = lbi_json_get(value, "above"), *below = lbi_json_get(value, "below");
     size_t others = request->limit - 1, n_above = count_rows(above), n_below = count_rows(below);
     size_t least = n_below > others ? 0 : others + 1 - n_below;
     size_t take = others / 2 > least ? others / 2 : least;
     const lbi_json *rows[LB_LIMIT_MAX];
-    bool ok = true;
     size_t n = 0;
+    int r = 0;
 
+    if (lbi_json_is_null(value))
+        return 0;
     if (take > n_above)
         take = n_above;
     for (const lbi_json *v = lbi_json_first(above); v && n < take; v = lbi_json_next(v))
         rows[n++] = v;
-    while (n > 0 && ok)
-        ok = add_row(request, rows[--n], request->limit);
-    for (const lbi_json *v = lbi_json_first(below); v && ok && request->n_rows < request->limit;
+    while (n > 0 && r == 0)
+        r = add_row(request, rows[--n], request->limit);
+    for (const lbi_json *v = lbi_json_first(below); v && r == 0 && request->n_rows < request->limit;
          v = lbi_json_next(v))
-        ok = add_row(request, v, request->limit);
-    return ok;
+        r = add_row(request, v, request->limit);
+    return r == 0 && !has_player(request) ? LB_E_PROTO : r;
 }
 
 /* In the order in which they are named. */
-static bool add_named(lbi_request *request, const lbi_json *rows)
+static int add_named(lbi_request *request, const lbi_json *rows)
 {
     typedef struct entry {
         const char *id;
@@ -453,10 +478,10 @@ static bool add_named(lbi_request *request, const lbi_json *rows)
         UT_hash_handle hh;
     } entry;
     entry *map = NULL, *found, *all = calloc(count_rows(rows) + 1, sizeof *all);
-    bool ok = all;
+    int r = !lbi_json_is_array(rows) ? LB_E_PROTO : all ? 0 : LB_E_NOMEM;
     size_t n = 0;
 
-    for (const lbi_json *v = lbi_json_first(rows); v && ok; v = lbi_json_next(v)) {
+    for (const lbi_json *v = lbi_json_first(rows); v && r == 0; v = lbi_json_next(v)) {
         const lbi_json *key = lbi_json_first(lbi_json_get(v, "key"));
         const char *id = key ? lbi_json_text(lbi_json_next(key)) : NULL;
 
@@ -467,29 +492,31 @@ static bool add_named(lbi_request *request, const lbi_json *rows)
             continue;
         all[n] = (entry){.id = id, .value = v};
         HASH_ADD_KEYPTR(hh, map, id, strlen(id), &all[n]);
-        ok = !lbi_map_failed(&all[n]);
+        r = lbi_map_failed(&all[n]) ? LB_E_NOMEM : 0;
         n++;
     }
-    for (size_t i = 0; ok && i < request->n_players; i++) {
+    for (size_t i = 0; r == 0 && i < request->n_players; i++) {
         HASH_FIND_STR(map, request->players[i], found);
-        ok = !found || add_row(request, found->value, request->n_players);
+        r = found ? add_row(request, found->value, request->n_players) : 0;
     }
     HASH_CLEAR(hh, map);
     free(all);
-    return ok;
+    return r;
 }
 
-/* Returns false if out of memory. */
-static bool take_data(lbi_rdb_read *read, const lbi_json *data, const lbi_rdb_board *board)
+static int take_data(lbi_rdb_read *read, const lbi_json *data, const lbi_rdb_board *board)
 {
     lbi_request *request = read->request;
     int64_t players = 0;
 
     switch (request->verb) {
     case LBI_BOARD_INFO:
-        (void)lbi_json_int(data, &players);
+        if (!lbi_json_int(data, &players) || players < 0)
+            return LB_E_PROTO;
         lbi_rdb_answer_board(request, board, 0, players, 1);
-        return true;
+        return 0;
+    case LBI_PLAYER_GET:
+        return add_player(request, data);
     case LBI_PLAYER_AROUND:
         return add_window(request, data);
     case LBI_PLAYER_GET_MANY:
@@ -499,26 +526,33 @@ static bool take_data(lbi_rdb_read *read, const lbi_json *data, const lbi_rdb_bo
     }
 }
 
+static void fail_answer(lbi_rdb_read *read, int code)
+{
+    lbi_rdb_read_fail(
+        read, code, code == LB_E_PROTO ? "the server's answer makes no sense" : lb_strerror(code));
+}
+
 static void accept(lbi_rdb_read *read, const lbi_json *value)
 {
     lbi_request *request = read->request;
     const lbi_json *first = lbi_json_first(value);
     bool one = request->verb == LBI_PLAYER_GET || request->verb == LBI_PLAYER_AROUND;
     lbi_rdb_board board;
+    int r = LB_E_PROTO;
 
     lbi_request_clear_answer(request);
     read->store->schema.losses = 0;
     lbi_rdb_board_read(first, &board);
-    if (!board.exists || board.deleting) {
+    if (lbi_json_is_null(first) || board.deleting) {
         lbi_rdb_refuse_board(request);
         lbi_rdb_read_finish(read);
         return;
     }
     read->ascending = board.ascending;
-    if (request->verb == LBI_PLAYER_GET)
-        request->limit = 1;
-    if (!take_data(read, lbi_json_next(first), &board)) {
-        lbi_rdb_read_fail(read, LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
+    if (board.exists)
+        r = take_data(read, lbi_json_next(first), &board);
+    if (r < 0) {
+        fail_answer(read, r);
         return;
     }
     if (one && request->n_rows == 0)
@@ -531,12 +565,16 @@ static void accept_list(lbi_rdb_read *read, const lbi_json *value)
     lbi_request *request = read->request;
     const lbi_json *v = lbi_json_first(value);
 
+    if (!lbi_json_is_array(value)) {
+        fail_answer(read, LB_E_PROTO);
+        return;
+    }
     lbi_request_clear_answer(request);
-    for (; v && request->code == 0; v = lbi_json_next(v)) {
+    for (; v && request->code == 0 && request->n_boards < request->limit; v = lbi_json_next(v)) {
         lbi_rdb_board board;
 
         lbi_rdb_board_read(v, &board);
-        if (lb_board_id_check(board.id, NULL) == 0)
+        if (board.exists)
             lbi_rdb_answer_board(request, &board, 0, -1, request->limit);
     }
     lbi_rdb_read_finish(read);
@@ -555,12 +593,22 @@ static void end_page(lbi_rdb_read *read)
     go_on(read);
 }
 
+static int take_of_page(lbi_rdb_read *read, const lbi_json *value)
+{
+    if (lbi_json_get(value, "key"))
+        return add_row(read->request, value, read->request->limit);
+    if (lbi_json_is_null(value) && !read->board.exists && read->request->n_rows == 0)
+        return 0; /* there is no board */
+    lbi_rdb_board_read(value, &read->board);
+    return read->board.exists ? 0 : LB_E_PROTO;
+}
+
 /* A batch of a page by offset. */
 static int on_page(const lbi_reql_reply *reply, void *user)
 {
     lbi_rdb_read *read = user;
     const lbi_json *v = reply->answer ? lbi_json_first(reply->answer->values) : NULL;
-    bool ok = true;
+    int r = 0;
 
     if (read->store->freeing)
         return 0;
@@ -569,19 +617,15 @@ static int on_page(const lbi_reql_reply *reply, void *user)
         lbi_rdb_read_refuse(read, reply);
         return 0;
     }
-    for (; v && ok; v = lbi_json_next(v)) {
-        if (lbi_json_get(v, "key"))
-            ok = add_row(read->request, v, read->request->limit);
-        else
-            lbi_rdb_board_read(v, &read->board);
-    }
-    if (ok && !reply->last)
+    for (; v && r == 0; v = lbi_json_next(v))
+        r = take_of_page(read, v);
+    if (r == 0 && !reply->last)
         return 0;
     read->query = NULL;
-    if (ok)
+    if (r == 0)
         end_page(read);
     else
-        lbi_rdb_read_fail(read, LB_E_NOMEM, lb_strerror(LB_E_NOMEM));
+        fail_answer(read, r);
     return 1;
 }
 
@@ -615,6 +659,10 @@ void lbi_rdb_read_start(lbi_rdb *store, lbi_request *request)
     lbi_rdb_put(request, LBI_RDB_IN_READ);
     if (request->verb == LBI_DATABASE_INFO) {
         lbi_rdb_info_send(read);
+        return;
+    }
+    if (request->verb == LBI_LEASE_TAKE) {
+        lbi_rdb_lease_send(read);
         return;
     }
     lbi_request_clear_answer(request);

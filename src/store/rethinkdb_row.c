@@ -43,7 +43,8 @@ int lbi_rdb_row_read(const lbi_json *value, lbi_rdb_row *ret)
         return 0;
     id = board ? lbi_json_next(board) : NULL;
     ret->board[0] = ret->id[0] = '\0';
-    if (!lbi_json_is_array(key) || !id || !read_id(board, false, ret->board, sizeof ret->board) ||
+    if (!lbi_json_is_array(key) || !id || lbi_json_next(id) ||
+        !read_id(board, false, ret->board, sizeof ret->board) ||
         !read_id(id, true, ret->id, sizeof ret->id))
         return LB_E_INVAL;
     if (!lbi_json_int(lbi_json_get(value, "score"), &ret->score))
@@ -68,12 +69,13 @@ void lbi_rdb_board_read(const lbi_json *value, lbi_rdb_board *ret)
     const char *id = lbi_json_text(lbi_json_get(value, "id"));
     bool flag;
 
-    *ret = (lbi_rdb_board){.exists = id != NULL};
-    if (!id)
+    *ret = (lbi_rdb_board){.exists = id && lb_board_id_check(id, NULL) == 0};
+    if (!ret->exists)
         return;
     lbi_copy(ret->id, sizeof ret->id, id);
     ret->ascending = lbi_json_bool(lbi_json_get(value, "asc"), &flag) && flag;
     ret->deleting = lbi_json_get(value, "deleting") &&
+                    !lbi_json_is_null(lbi_json_get(value, "deleting")) &&
                     !(lbi_json_bool(lbi_json_get(value, "deleting"), &flag) && !flag);
     if (!lbi_json_int(lbi_json_get(value, "created"), &ret->created_us))
         ret->created_us = 0;

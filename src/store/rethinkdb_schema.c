@@ -2,7 +2,8 @@
  * The schema: database, tables `players` and `boards`, index `rank`.
  *
  * Requests wait until it has been seen. What is missing is made by a request that may create, in
- * steps that each do nothing where it is there. A read never makes anything.
+ * steps that each do nothing where it is there. A read never makes anything, but for an index that
+ * was dropped: it holds nothing of its own, and who may not make it only does without what needs it.
  *
  * Two who create a table at once get two tables of one name, and nobody can use either. So who
  * creates has a lock: a database `<name>_making`, since databases are what the server creates one
@@ -18,6 +19,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define MAKE_INDEX "[75,[" PLAYERS ",\"rank\"," RANK_FUNCTION "]]"
 
 enum { PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 1000000, LOSSES_MOST = 8, STALE_US = 8000000 };
 
@@ -109,12 +112,15 @@ static void refuse(lbi_rdb *store, const lbi_reql_reply *reply)
 {
     lbi_rdb_schema *schema = &store->schema;
 
+    const char *late = "timed out: "; /* who reports it says so, too */
+
     schema->state = LBI_RDB_UNKNOWN;
     switch (reply->code) {
     case LB_E_IO:
     case LB_E_UNKNOWN:
     case LB_E_TIMEOUT:
-        lbi_copy(schema->why, sizeof schema->why, reply->message);
+        lbi_copy(schema->why, sizeof schema->why,
+                 reply->message + (begins(reply->message, late) ? strlen(late) : 0));
         lbi_rdb_pause_more(&schema->pause, PAUSE_FIRST_US, PAUSE_MOST_US);
         break;
     default:
@@ -156,7 +162,7 @@ static void put_step(lbi_term *t, const lbi_rdb *store)
         lbi_term_literal(t, "[60,[\"players\"],{\"primary_key\":\"key\"}]");
         break;
     case INDEX:
-        lbi_term_literal(t, "[75,[" PLAYERS ",\"rank\"," RANK_FUNCTION "]]");
+        lbi_term_literal(t, MAKE_INDEX);
         break;
     case READY:
         lbi_term_literal(t, "[2,[[177,[" BOARDS "],{\"wait_for\":\"ready_for_writes\"}],"
@@ -245,6 +251,82 @@ static int on_created(const lbi_reql_reply *reply, void *user)
     return 0;
 }
 
+/* ---- An index that was dropped -------------------------------------------------------------- */
+
+static bool needs_index(const lbi_request *request)
+{
+    switch (request->verb) {
+    case LBI_BOARD_INFO:
+    case LBI_BOARD_GET:
+    case LBI_PLAYER_AROUND:
+        return true;
+    default:
+        return !lbi_verb_writes(request->verb) && (request->flags & LBI_PLACE);
+    }
+}
+
+static bool is_index_needed(const lbi_rdb *store)
+{
+    const lbi_request *request;
+
+    DL_FOREACH (store->fresh, request) {
+        if (needs_index(request) || may_create(request))
+            return true;
+    }
+    return false;
+}
+
+static void be_ready(lbi_rdb *store)
+{
+    store->schema.stale_us = 0;
+    store->schema.state = LBI_RDB_READY;
+    lbi_rdb_feeds_wake(store->feeds);
+}
+
+/* Those that need it hear that; the others go on. */
+static void refuse_index(lbi_rdb *store, const lbi_reql_reply *reply)
+{
+    lbi_request *request, *next;
+
+    DL_FOREACH_SAFE (store->fresh, request, next) {
+        if (!needs_index(request))
+            continue;
+        DL_DELETE(store->fresh, request);
+        (void)lbi_request_fail(request, reply->code,
+                               "the database has lost its index 'rank': the next read of a board "
+                               "by a user with config permission makes it again (%.100s)",
+                               reply->message);
+        lbi_rdb_finish(store, request);
+    }
+    store->schema.losses = 0;
+    be_ready(store);
+}
+
+static int on_mended(const lbi_reql_reply *reply, void *user)
+{
+    lbi_rdb *store = user;
+
+    store->schema.query = NULL;
+    if (store->freeing)
+        return 0;
+    if (reply->code == 0 || is_there(reply))
+        store->schema.state = LBI_RDB_UNKNOWN; /* to be seen as everybody sees it */
+    else if (reply->code == LB_E_AUTH && reply->answer)
+        refuse_index(store, reply);
+    else
+        refuse(store, reply);
+    return 0;
+}
+
+/* Whoever reads meanwhile waits until it is built; who writes does not. */
+static void mend_index(lbi_rdb *store)
+{
+    store->schema.state = LBI_RDB_CREATING;
+    lbi_term_query(&store->term);
+    lbi_term_literal(&store->term, MAKE_INDEX);
+    send(store, store->url.database, on_mended);
+}
+
 /* ---- Looking -------------------------------------------------------------------------------- */
 
 /* What is there: null, or of both tables null or what info() says, and of the index its status. */
@@ -301,8 +383,8 @@ static void refuse_shape(lbi_rdb *store, const char *table)
 
     (void)lbi_request_fail(&request, LB_E_CONFLICT,
                            "the database '%s' holds a table '%s' of another program (its primary "
-                           "key is not ours): name another database, and take its rows over with "
-                           "lbctl import",
+                           "key is not ours): name another database; lbctl import-boards takes the "
+                           "rows of this one",
                            store->url.database, table);
     lbi_copy(message, sizeof message, request.error.msg);
     store->schema.state = LBI_RDB_UNKNOWN;
@@ -342,6 +424,17 @@ static void note_progress(lbi_rdb_schema *schema, const lbi_json *value)
     schema->progress = progress;
 }
 
+static bool is_table(const lbi_json *value)
+{
+    return !value || lbi_json_is_null(value) || lbi_json_is_object(value);
+}
+
+static bool is_probed(const lbi_json *value)
+{
+    return lbi_json_is_object(value) && is_table(lbi_json_get(value, "players")) &&
+           is_table(lbi_json_get(value, "boards"));
+}
+
 static void accept_probe(lbi_rdb *store, const lbi_json *value)
 {
     lbi_rdb_schema *schema = &store->schema;
@@ -351,19 +444,23 @@ static void accept_probe(lbi_rdb *store, const lbi_json *value)
     note_progress(schema, value);
     schema->pause = (lbi_rdb_pause){0};
     schema->why[0] = '\0';
-    if (!lbi_json_is_object(value)) {
+    if (lbi_json_is_null(value)) {
         refuse_absent(store, "database");
+    } else if (!is_probed(value)) {
+        schema->state = LBI_RDB_UNKNOWN;
+        fail_all(store, LB_E_PROTO, "the server's answer makes no sense");
     } else if (lbi_json_is_object(players) && !has_key(players, "key")) {
         refuse_shape(store, "players");
     } else if (lbi_json_is_object(boards) && !has_key(boards, "id")) {
         refuse_shape(store, "boards");
-    } else if (!lbi_json_is_object(players) || !lbi_json_is_object(boards) || !has_index(players)) {
+    } else if (!lbi_json_is_object(players) || !lbi_json_is_object(boards)) {
         refuse_absent(store, "leaderboard in database");
     } else {
         schema->shards = count_shards(players);
-        schema->stale_us = 0;
-        schema->state = LBI_RDB_READY;
-        lbi_rdb_feeds_wake(store->feeds);
+        if (!has_index(players) && is_index_needed(store))
+            mend_index(store);
+        else
+            be_ready(store);
     }
 }
 

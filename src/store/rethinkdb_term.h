@@ -16,13 +16,12 @@
 /* Microseconds since 1970, as exact as the server's clock: milliseconds. */
 #define NOW "[26,[[185,[[26,[[102,[[103,[]]]],1000]]]],1000]]"
 
-/* Is the number within the range of scores? Has the row a score that is one? */
-#define IN_RANGE(x) "[67,[[22,[" x ",-9007199254740991]],[20,[" x ",9007199254740991]]]]"
+/* Is the number within the range of scores? Has the row a score that is one? Values of all kinds have
+ * one order, in which only numbers are between two numbers. */
+#define IN_RANGE(x) "[20,[-9007199254740991," x ",9007199254740991]]"
 #define IS_GOOD(n)                                                                                 \
-    "[67,[[17,[[52,[" OR_ELSE(FIELD(n, "score"),                                                   \
-                              "null") "]],\"NUMBER\"]],"                                           \
-                                      "[17,[[183,[" FIELD(n, "score") "]]," FIELD(                 \
-                                          n, "score") "]]," IN_RANGE(FIELD(n, "score")) "]]"
+    "[67,[" IN_RANGE(OR_ELSE(FIELD(n, "score"), "null")) ",[17,[[183,[" FIELD(                     \
+        n, "score") "]]," FIELD(n, "score") "]]]]"
 
 /* Is the board there, in this state? The variable is its document or null. */
 #define IS_ALIVE(n) "[67,[[18,[" V(n) ",null]],[23,[" OR_ELSE(FIELD(n, "deleting"), "false") "]]]]"
@@ -31,9 +30,14 @@
 /* What a row is for a reader. */
 #define ROW_FIELDS "\"key\",\"name\",\"score\",\"at\""
 
-/* The function of the index `rank`. 0 is added or subtracted from: there is no -0 in the index. */
+/* Is the key one of a player, [board, player]? */
+#define IS_KEY(n)                                                                                  \
+    "[67,[[17,[[43,[" FIELD(n, "key") "]],2]],[17,[[52,[[45,[" FIELD(                              \
+        n, "key") ",1]]]],\"STRING\"]]]]"
+
+/* The function of the index `rank`; null keeps a row out of it. 0 is added or subtracted from: there is no -0 in the index. */
 #define RANK_FUNCTION                                                                              \
-    "[69,[[2,[1]],[65,[" IS_GOOD(1) ",[2,[[45,[" FIELD(                                            \
+    "[69,[[2,[1]],[65,[[67,[" IS_GOOD(1) "," IS_KEY(1) "]],[2,[[45,[" FIELD(                       \
         1, "key") ",0]],"                                                                          \
                   "[65,[[17,[" OR_ELSE(FIELD(1, "asc"),                                            \
                                        "false") ",true]],"                                         \

@@ -10,6 +10,8 @@
 #define SCHEME "rethinkdb://"
 #define EXAMPLE "write rethinkdb://host:28015/database"
 
+enum { SILENCE_LEAST_MS = 100, SILENCE_MOST_MS = 3600000 };
+
 /* ---- Characters ----------------------------------------------------------------------------- */
 
 static bool is_word(char c)
@@ -176,7 +178,7 @@ static int check_database(const char *name, lb_error *reterr)
 /* ---- How ------------------------------------------------------------------------------------ */
 
 typedef struct options {
-    const char *tls, *insecure, *ca, *cert, *key;
+    const char *tls, *insecure, *ca, *cert, *key, *silence_ms;
 } options;
 
 static const char **find_option(options *o, const char *name)
@@ -184,11 +186,8 @@ static const char **find_option(options *o, const char *name)
     const struct {
         const char *name;
         const char **value;
-    } known[] = {{"tls", &o->tls},
-                 {"insecure", &o->insecure},
-                 {"ca", &o->ca},
-                 {"cert", &o->cert},
-                 {"key", &o->key}};
+    } known[] = {{"tls", &o->tls},   {"insecure", &o->insecure}, {"ca", &o->ca},
+                 {"cert", &o->cert}, {"key", &o->key},           {"silence_ms", &o->silence_ms}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i].name) == 0)
@@ -206,7 +205,7 @@ static int parse_options(char *text, options *ret, lb_error *reterr)
         if (!place || !value)
             return lbi_fail(reterr, LB_E_INVAL,
                             "the options of a rethinkdb URL are tls=1, ca=FILE, cert=FILE, "
-                            "key=FILE and insecure=1, joined by &");
+                            "key=FILE, insecure=1 and silence_ms=N, joined by &");
         if (*place)
             return lbi_fail(reterr, LB_E_INVAL, "an option of the database URL is given twice");
         if (!*value || !decode(value))
@@ -225,10 +224,23 @@ static bool parse_flag(const char *text, bool *ret)
     return !text || *ret || strcmp(text, "0") == 0;
 }
 
+static bool parse_silence(const char *text, uint32_t *ret)
+{
+    uint64_t n = 0;
+
+    if (text && (!lbi_parse_u64(text, strlen(text), SILENCE_MOST_MS, &n) || n < SILENCE_LEAST_MS))
+        return false;
+    *ret = (uint32_t)n;
+    return true;
+}
+
 static int use_options(const options *o, lbi_rdb_url *url, lb_error *reterr)
 {
     lbi_tls_options *t = &url->tls_options;
 
+    if (!parse_silence(o->silence_ms, &url->silence_ms))
+        return lbi_fail(reterr, LB_E_INVAL, "silence_ms in the database URL is %d to %d",
+                        SILENCE_LEAST_MS, SILENCE_MOST_MS);
     if (!parse_flag(o->tls, &url->tls) || !parse_flag(o->insecure, &t->insecure))
         return lbi_fail(reterr, LB_E_INVAL, "tls and insecure in the database URL are 0 or 1");
     if (!url->tls && (o->ca || o->cert || o->key || t->insecure))

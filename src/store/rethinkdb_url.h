@@ -14,6 +14,7 @@ typedef struct lbi_rdb_url {
     const char *database;
     bool tls;
     lbi_tls_options tls_options;
+    uint32_t silence_ms; /* after which a server that says nothing is given up; 0 = default */
     char *text;
     size_t text_size;
 } lbi_rdb_url;

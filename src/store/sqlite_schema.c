@@ -62,17 +62,22 @@ static const char players_sql[] =
 
 /* changes: which row has changed, and its values before. seq has no holes; us never goes back and
  * is no less than any reached_us before it, so the newest one is the store's time. id NULL: the
- * board itself, old_score 1 = was created, 0 = is gone.
- * keys: what was answered to a request with an idempotency key. */
+ * board itself, old_score 1 = was created, 0 = is gone. The highest number there is would be
+ * followed by random ones, which no follower finds: an outside write of it is refused.
+ * keys: what was answered to a request with an idempotency key.
+ * leases: who has one, and until when. */
 static const char log_sql[] =
-    "CREATE TABLE changes (seq INTEGER PRIMARY KEY, us INTEGER NOT NULL, board TEXT NOT NULL, "
+    "CREATE TABLE changes (seq INTEGER PRIMARY KEY CHECK (seq < 4611686018427387904), "
+    "us INTEGER NOT NULL, board TEXT NOT NULL, "
     "id TEXT, old_name TEXT, old_score INTEGER, old_reached_us INTEGER);"
     "CREATE TABLE keys (board TEXT NOT NULL, player TEXT NOT NULL, key TEXT NOT NULL, "
     "verb INTEGER NOT NULL, amount INTEGER NOT NULL, flags INTEGER NOT NULL, "
     "changed INTEGER NOT NULL, name TEXT NOT NULL, score INTEGER NOT NULL, "
     "reached_us INTEGER NOT NULL, us INTEGER NOT NULL, PRIMARY KEY (board, player, key)"
     ") WITHOUT ROWID;"
-    "CREATE INDEX keys_us ON keys (us);";
+    "CREATE INDEX keys_us ON keys (us);"
+    "CREATE TABLE leases (name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, "
+    "until_us INTEGER NOT NULL) WITHOUT ROWID;";
 
 #define LOG(us, board, id, old_name, old_score, old_reached_us)                                    \
     "INSERT INTO changes (us, board, id, old_name, old_score, old_reached_us) VALUES (" us         \
@@ -192,11 +197,15 @@ static const char changes_triggers[] =
 
 enum { EMPTY = 0, OURS = 1 };
 
-static int count_tables(lbi_db *db, int64_t *ret)
+/* The tables, the indices, and the trigger that is made last. */
+enum { OBJECTS = 8 };
+
+static int count_objects(lbi_db *db, int64_t *ret)
 {
     return lbi_db_pragma(db,
                          "SELECT count(*) FROM sqlite_master WHERE lower(name) IN "
-                         "('boards', 'players', 'changes', 'keys', 'players_rank', 'keys_us')",
+                         "('boards', 'players', 'changes', 'keys', 'leases', 'players_rank', "
+                         "'keys_us', 'changes_update')",
                          ret);
 }
 
@@ -216,10 +225,19 @@ static int check_ours(lbi_db *db, int64_t version)
     return version == LBI_SCHEMA_VERSION ? OURS : fail_foreign(db);
 }
 
+/* Nobody else has all of it; but a sum of parts may be of any version, so we do not mark it. */
+static int fail_unmarked(lbi_db *db)
+{
+    return lbi_fail(&db->error, LB_E_CONFLICT,
+                    "'%.100s' has a leaderboard's tables but not its mark, as after .dump: do "
+                    "sqlite3 FILE 'PRAGMA application_id=%d; PRAGMA user_version=%d'",
+                    db->name, LBI_APPLICATION_ID, LBI_SCHEMA_VERSION);
+}
+
 /* Returns EMPTY or OURS. */
 static int look(lbi_db *db)
 {
-    int64_t application = 0, version = 0, tables = 0;
+    int64_t application = 0, version = 0, objects = 0;
     int r = lbi_db_pragma(db, "PRAGMA application_id", &application);
 
     if (r >= 0)
@@ -230,10 +248,12 @@ static int look(lbi_db *db)
         return check_ours(db, version);
     if (application != 0 || version != 0)
         return fail_foreign(db);
-    r = count_tables(db, &tables);
+    r = count_objects(db, &objects);
     if (r < 0)
         return r;
-    if (tables > 0)
+    if (objects == OBJECTS)
+        return fail_unmarked(db);
+    if (objects > 0)
         return lbi_fail(&db->error, LB_E_CONFLICT,
                         "'%.100s' has tables named boards or players that this library did not "
                         "make: name another file",

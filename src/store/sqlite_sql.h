@@ -60,6 +60,11 @@
                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                             \
     X(KEYS_EXPIRE, "DELETE FROM keys WHERE (board, player, key) IN "                               \
                    "(SELECT board, player, key FROM keys WHERE us < ?1 ORDER BY us LIMIT ?2)")     \
+    /* Leases. One of the far future was taken before the clock was set back. */                   \
+    X(LEASE_TAKE, "INSERT INTO leases(name, holder, until_us) VALUES(?1, ?2, ?3) "                 \
+                  "ON CONFLICT (name) DO UPDATE SET holder = ?2, until_us = ?3 "                   \
+                  "WHERE holder = ?2 OR until_us <= ?4 OR until_us > ?5")                          \
+    X(LEASE_DROP, "DELETE FROM leases WHERE name = ?1 AND holder = ?2")                            \
     /* Pages. */                                                                                   \
     X(TOP, LBI_ROW_SQL "WHERE board = ?1 " LBI_ORDER_SQL "LIMIT ?2")                               \
     X(PAGE, LBI_ROW_SQL "WHERE board = ?1 AND " LBI_PLACE_SQL " >= (?2, ?3, ?4) " LBI_ORDER_SQL    \

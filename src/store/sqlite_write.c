@@ -419,6 +419,26 @@ static int write_score_once(lbi_write *write, lbi_request *request)
     return r < 0 || request->code < 0 ? r : store_answer(write, request, now);
 }
 
+/* ---- Leases --------------------------------------------------------------------------------- */
+
+static int take_lease(lbi_write *write, lbi_request *request)
+{
+    enum { US_PER_MS = 1000 };
+    int64_t now = lbi_clock_wall_us(), until = now + request->amount * US_PER_MS;
+    int64_t far = now + (int64_t)LBI_LEASE_MAX_MS * US_PER_MS;
+    int r;
+
+    if (request->amount == 0)
+        r = lbi_db_run(write->db, LBI_SQL_LEASE_DROP, TEXT(request->board), TEXT(request->player));
+    else
+        r = lbi_db_run(write->db, LBI_SQL_LEASE_TAKE, TEXT(request->board), TEXT(request->player),
+                       INT(until), INT(now), INT(far));
+    if (r < 0)
+        return r;
+    request->code = r > 0;
+    return 0;
+}
+
 /* ---- All ------------------------------------------------------------------------------------ */
 
 int lbi_write_run(lbi_write *write, lbi_request *request)
@@ -434,6 +454,8 @@ int lbi_write_run(lbi_write *write, lbi_request *request)
         return restore_player(write, request);
     case LBI_PLAYER_REMOVE:
         return remove_player(write, request);
+    case LBI_LEASE_TAKE:
+        return take_lease(write, request);
     default:
         return *request->key ? write_score_once(write, request) : write_score(write, request);
     }

@@ -38,6 +38,7 @@ bool lbi_verb_writes(lbi_verb verb)
     case LBI_PLAYER_REMOVE:
     case LBI_SCORE_ADD:
     case LBI_SCORE_SET:
+    case LBI_LEASE_TAKE:
         return true;
     case LBI_DATABASE_INFO:
     case LBI_BOARD_LIST:

@@ -1,8 +1,8 @@
 /*
  * The life of a process of a run. It writes what it has to write, reports "done", and waits for
- * commands: to settle, which means to find that every subscriber holds what the file does, and to
+ * commands: to settle, which means to find that every subscriber holds what the store does, and to
  * quit. Writers have subscribers too; a watcher has nothing to write; a shell knows nothing of
- * the library.
+ * the library; an operator breaks the server and mends it.
  */
 #include "actor.h"
 
@@ -15,7 +15,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static void report(const char *line)
+enum { REREAD_US = 1000000 };
+
+void report(const char *line)
 {
     printf("%s\n", line);
     (void)fflush(stdout);
@@ -104,15 +106,17 @@ static sub *find_disagreeing(actor *a, const truth *t)
     return NULL;
 }
 
-/* Nobody writes any more: each subscriber comes to hold what the file does. */
+/* Nobody writes any more: each subscriber comes to hold what the store does. Where a server goes on
+ * for a moment with what a killed process has asked for, what it holds is read again. */
 static void settle(actor *a)
 {
     uint64_t until = now_us() + a->plan->limits.wait_ms * UINT64_C(1000);
+    uint64_t again = now_us() + REREAD_US;
     truth t;
     sub *s;
 
     a->churns = false;
-    truth_read(&t, DATABASE);
+    store->truth_read(&t);
     for (;;) {
         process(a);
         s = find_disagreeing(a, &t);
@@ -120,7 +124,12 @@ static void settle(actor *a)
             break;
         if (now_us() >= until)
             sub_explain(s, &t);
-        doze(a, until);
+        if (now_us() >= again) {
+            truth_free(&t);
+            store->truth_read(&t);
+            again = now_us() + REREAD_US;
+        }
+        doze(a, again < until ? again : until);
     }
     truth_free(&t);
     report(REPORT_HOLDS);
@@ -142,14 +151,14 @@ static void open_client(actor *a)
     lb_error error;
 
     lb_options_init(&options);
-    options.database = "sqlite:" DATABASE;
+    options.database = store->url(a->part.kind);
     options.change_log = a->plan->change_log;
     options.timeout_ms = 20000;
     options.notice = on_notice;
     options.notice_user = a;
     if (lb_client_new(&options, &a->client, &error) < 0)
         wrong("%s: no client: %s", a->part.name, error.msg);
-    if (access(DATABASE, F_OK) < 0)
+    if (!store->exists())
         count(COUNT_NO_FILE);
     for (unsigned i = 0; i < a->part.subs; i++)
         sub_open(a);
@@ -163,6 +172,10 @@ static void turn(actor *a)
     if (rng_chance(&a->random, p->stall_percent)) {
         count(COUNT_STALL);
         (void)command_is_there(1 + (int)rng_below(&a->random, 40));
+    }
+    if (p->cut_percent && rng_chance(&a->part.cuts, p->cut_percent)) {
+        count(COUNT_CUT);
+        store->cut();
     }
     if (a->ops_left)
         write_next(a, false);
@@ -256,20 +269,35 @@ static void shell_pause(const run_part *p, rng *random)
  * makes a database there is nothing to do. */
 static int shell_main(const run_plan *plan, run_part *p)
 {
-    sqlite3 *db = NULL;
+    void *db = NULL;
 
     report(REPORT_UP);
     while (!db && !command_is_there(1))
-        db = shell_open();
+        db = store->open();
     for (unsigned i = 0; db && i < p->ops; i++) {
         shell_next(db, plan, &p->random);
         shell_pause(p, &p->random);
     }
     if (db)
-        shell_close(db);
+        store->close(db);
     report(REPORT_DONE);
     while (next_command() != SAY_QUIT)
         report(REPORT_HOLDS); /* what there is */
+    return 0;
+}
+
+/* ---- Operators ------------------------------------------------------------------------------ */
+
+static int operator_main(const run_plan *plan, run_part *p)
+{
+    report(REPORT_UP);
+    for (unsigned i = 0; i < p->ops; i++) {
+        (void)poll(NULL, 0, (int)rng_below(&p->random, 150));
+        store->operate(plan, &p->random);
+    }
+    report(REPORT_DONE);
+    while (next_command() != SAY_QUIT)
+        report(REPORT_HOLDS);
     return 0;
 }
 
@@ -280,5 +308,12 @@ int part_main(const run_plan *plan, unsigned index, unsigned life)
     history_open(p.name);
     if (p.kind != WRITER)
         plan_death(p.die_us);
-    return p.kind == SHELL ? shell_main(plan, &p) : library_main(plan, &p);
+    switch (p.kind) {
+    case SHELL:
+        return shell_main(plan, &p);
+    case OPERATOR:
+        return operator_main(plan, &p);
+    default:
+        return library_main(plan, &p);
+    }
 }

@@ -2,10 +2,7 @@
 #ifndef CONVERGE_ACTOR_H
 #define CONVERGE_ACTOR_H
 
-#include "plan.h"
-#include "rows.h"
-
-#define DATABASE "lb.db"
+#include "backend.h"
 
 enum { SUBS_MAX = 40, TRAIL_LINES = 30, TRAIL_WIDTH = 100, TOP_ROOM = 8 };
 
@@ -51,7 +48,7 @@ struct actor {
 void sub_open(actor *a);
 void sub_free(sub *s);
 
-/* Does it hold what the file does? Reads again what it could not. */
+/* Does it hold what the store does? Reads again what it could not. */
 bool sub_agrees(sub *s, const truth *t);
 
 /* Ends the process with how it differs. */
@@ -78,16 +75,6 @@ enum { N_BOARDS = 3, N_PLAYERS = 8 };
 /* The next write of this process; inside: in a callback. */
 void write_next(actor *a, bool inside);
 
-/* ---- shell.c -------------------------------------------------------------------------------- */
-
-typedef struct sqlite3 sqlite3;
-
-/* A bare connection, as a shell has it, and random statements through it. Without a file nothing
- * happens. */
-sqlite3 *shell_open(void);
-void shell_next(sqlite3 *db, const run_plan *plan, rng *random);
-void shell_close(sqlite3 *db);
-
 /* ---- actor.c, wrap.c ------------------------------------------------------------------------ */
 
 /* The whole life of a process of a run. Standard input has commands, standard output reports. */
@@ -98,6 +85,13 @@ enum { SAY_SETTLE = 's', SAY_QUIT = 'q' };
 #define REPORT_UP "up"
 #define REPORT_DONE "done"
 #define REPORT_HOLDS "holds"
+
+/* An operator asks the driver for these: the server is its child, and so are the watchers. */
+#define REPORT_RESTART "restart"
+#define REPORT_STOP "stop"
+#define REPORT_GO "go"
+
+void report(const char *line);
 
 /* From now on the library gets no inotify instances, or no watches. */
 void make_deaf(bool instances, bool watches);

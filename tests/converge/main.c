@@ -2,12 +2,14 @@
  * The convergence campaign: whoever subscribes ends up with the store's state, whatever happens on
  * the way.
  *
- *     converge [--from SEED] [--runs N] [--seconds S] [--keep-going] [LIMIT...]
+ *     converge [--store sqlite|rethinkdb] [--from SEED] [--runs N] [--seconds S] [--keep-going]
+ *              [LIMIT...]
  *     converge --from SEED --runs 1             repeats a run
  *
- * A run is a fresh database, some processes that write through the library, some that write with
- * SQL of their own, and some that only watch; what they do is drawn from a seed. Then nobody
- * writes any more, and each subscriber in each process must come to hold what the file holds.
+ * A run is a fresh database, some processes that write through the library, some that write as
+ * others do, some that only watch, and perhaps one that breaks the server and mends it; what they
+ * do is drawn from a seed. Then nobody
+ * writes any more, and each subscriber in each process must come to hold what the store holds.
  * Processes race with each other, so a seed repeats what is done, not in which order.
  *
  * When a run fails, smaller ones of the same seed are tried, and the smallest that fails too is
@@ -23,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLER_TRIES = 6, SMALLER_WAIT_MS = 3000, SMALLER_MS = 90000 };
+enum { SMALLER_TRIES = 6, SMALLER_WAIT_MS = 3000, SMALLER_MS = 90000, ALL_SKIPPED = 77 };
 
 typedef struct campaign {
     uint64_t from, runs;
@@ -33,6 +35,20 @@ typedef struct campaign {
     const char *base;
     int shared_fd;
 } campaign;
+
+const backend *store = &backend_sqlite;
+static const char *title = "converge";
+
+bool store_choose(const char *name)
+{
+    if (strcmp(name, backend_rethinkdb.name) == 0) {
+        store = &backend_rethinkdb;
+        title = "converge_rethinkdb";
+        return true;
+    }
+    store = &backend_sqlite;
+    return strcmp(name, backend_sqlite.name) == 0;
+}
 
 /* ---- A smaller run that fails too ----------------------------------------------------------- */
 
@@ -101,7 +117,7 @@ static void print_limits(const run_limits *l)
     printf("--ops %u --writers %u --shells %u --watchers %u --tails %u --subs %u --wait %u", l->ops,
            l->writers, l->shells, l->watchers, l->tails, l->subs, l->wait_ms);
     for (unsigned i = 0; i < N_TROUBLES; i++) {
-        if (l->without & (1U << i))
+        if (l->without & ~store->lacks & (1U << i))
             printf(" --without %s", trouble_names[i]);
     }
     printf("\n");
@@ -123,13 +139,15 @@ static void explain(const campaign *c, uint64_t seed, const verdict *v)
     static verdict smaller;
     run_limits l;
 
-    printf("FAIL converge: seed %" PRIu64 "\n", seed);
+    printf("FAIL %s: seed %" PRIu64 "\n", title, seed);
     print_indented(v->text);
     (void)fflush(stdout);
     if (c->keep_going)
         return;
     l = make_smaller(c, seed);
-    printf("    | The smallest run that was found to fail too: --from %" PRIu64 " --runs 1 ", seed);
+    printf("    | The smallest run that was found to fail too: --store %s --from %" PRIu64
+           " --runs 1 ",
+           store->name, seed);
     print_limits(&l);
     for (unsigned i = 0; i < 4 * SMALLER_TRIES; i++) {
         run_plan p = plan_make(seed, &l);
@@ -160,7 +178,7 @@ static int run_campaign(const campaign *c)
             break;
     }
     if (!bad)
-        printf("ok converge (%" PRIu64 " runs, seeds %" PRIu64 " to %" PRIu64 ", %.1f s)\n", n,
+        printf("ok %s (%" PRIu64 " runs, seeds %" PRIu64 " to %" PRIu64 ", %.1f s)\n", title, n,
                c->from, c->from + n - (n > 0), (double)(now_us() - begun) / 1e6);
     else
         printf("%" PRIu64 " of %" PRIu64 " runs failed\n", bad, n + !c->keep_going);
@@ -215,11 +233,21 @@ static unsigned *limit_named(run_limits *l, const char *name)
     exit(2);
 }
 
+static void choose(const char *name)
+{
+    if (name && store_choose(name))
+        return;
+    (void)fprintf(stderr, "converge: --store sqlite, or rethinkdb\n");
+    exit(2);
+}
+
 static void parse(campaign *c, char **argv)
 {
     for (; *argv; argv++) {
         if (strcmp(*argv, "--keep-going") == 0)
             c->keep_going = true;
+        else if (strcmp(*argv, "--store") == 0)
+            choose(*++argv);
         else if (strcmp(*argv, "--from") == 0)
             c->from = number(*++argv);
         else if (strcmp(*argv, "--runs") == 0)
@@ -236,7 +264,7 @@ static void parse(campaign *c, char **argv)
     }
 }
 
-/* converge part SEED and the numbers of become() in run.c. */
+/* converge part STORE SEED and the numbers of become() in run.c. */
 static int be_part(char **argv)
 {
     run_limits l;
@@ -244,7 +272,7 @@ static int be_part(char **argv)
     run_plan p;
 
     for (size_t i = 0; i < sizeof n / sizeof n[0]; i++)
-        n[i] = (unsigned)number(argv[1 + i]);
+        n[i] = (unsigned)number(argv[2 + i]);
     memset(&l, 0, sizeof l);
     l.ops = n[3];
     l.writers = n[4];
@@ -255,20 +283,31 @@ static int be_part(char **argv)
     l.without = n[9];
     l.wait_ms = n[10];
     shared_join((int)n[2]);
-    p = plan_make(number(argv[0]), &l);
+    choose(argv[0]);
+    p = plan_make(number(argv[1]), &l);
     return part_main(&p, n[0], n[1]);
 }
 
 int main(int argc, char **argv)
 {
+    const char *missing;
+    int status;
     campaign c = {.from = 1, .runs = 100, .limits = NO_LIMITS, .base = getenv("TMPDIR")};
 
-    if (argc > 13 && strcmp(argv[1], "part") == 0)
+    if (argc > 14 && strcmp(argv[1], "part") == 0)
         return be_part(argv + 2);
     if (!c.base || *c.base != '/')
         c.base = "/tmp";
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* processes must not inherit any of it */
     parse(&c, argv + 1);
+    c.limits.without |= store->lacks;
     c.shared_fd = shared_make();
-    return run_campaign(&c);
+    missing = store->begin();
+    if (missing) {
+        printf("SKIP %s: %s\n", title, missing);
+        return ALL_SKIPPED;
+    }
+    status = run_campaign(&c);
+    store->end();
+    return status;
 }

@@ -38,12 +38,13 @@ run_plan plan_make(uint64_t seed, const run_limits *limits)
         p.change_log = 0;
     if (!plan_has(&p, TROUBLE_OUTSIDE))
         p.shells = 0;
+    p.operators = rng_chance(&r, 60) && (~limits->without & OPERATOR_TROUBLES) != 0;
     return p;
 }
 
 unsigned plan_parts(const run_plan *plan)
 {
-    return plan->writers + plan->shells + plan->watchers;
+    return plan->writers + plan->shells + plan->watchers + plan->operators;
 }
 
 static void draw_deaths(const run_plan *plan, run_part *p, unsigned life)
@@ -54,6 +55,24 @@ static void draw_deaths(const run_plan *plan, run_part *p, unsigned life)
     if (dies && life < 3 && plan_has(plan, TROUBLE_KILLS) &&
         (p->kind != WATCHER || plan_has(plan, TROUBLE_WATCHER_KILLS)))
         p->die_us = us;
+}
+
+/* What befalls connections, drawn apart: where there are none the rest is the same. */
+static void draw_cuts(const run_plan *plan, run_part *p, unsigned index, unsigned life)
+{
+    rng r = rng_make(plan->seed, 3000 + index, life);
+
+    if (plan_has(plan, TROUBLE_CUTS) && rng_chance(&r, 40))
+        p->cut_percent = 1 + rng_below(&r, 8);
+    p->cuts = r;
+}
+
+static run_part plan_operator(const run_plan *plan, unsigned life)
+{
+    run_part p = {.kind = OPERATOR, .name = "operator", .random = rng_make(plan->seed, 2500, life)};
+
+    p.ops = 1 + rng_below(&p.random, 3);
+    return p;
 }
 
 static void draw_listening(const run_plan *plan, run_part *p)
@@ -74,25 +93,29 @@ static void draw_listening(const run_plan *plan, run_part *p)
 
 run_part plan_part(const run_plan *plan, unsigned index, unsigned life)
 {
+    unsigned watchers = plan->writers + plan->shells, others = watchers + plan->watchers;
     run_part p = {.random = rng_make(plan->seed, index, life)};
     unsigned ops = 5 + rng_below(&p.random, 40), pause = rng_below(&p.random, 12);
 
+    if (index >= others)
+        return plan_operator(plan, life);
     if (index < plan->writers) {
         p.kind = WRITER;
         (void)snprintf(p.name, sizeof p.name, "writer%u", index + 1);
-    } else if (index < plan->writers + plan->shells) {
+    } else if (index < watchers) {
         p.kind = SHELL;
         (void)snprintf(p.name, sizeof p.name, "shell%u", index - plan->writers + 1);
     } else {
         p.kind = WATCHER;
-        (void)snprintf(p.name, sizeof p.name, "watcher%u",
-                       index - plan->writers - plan->shells + 1);
+        (void)snprintf(p.name, sizeof p.name, "watcher%u", index - watchers + 1);
         ops = 0;
     }
     p.ops = at_most(ops, plan->limits.ops);
     p.pause_percent = plan_has(plan, TROUBLE_PAUSES) ? pause : 0;
     draw_deaths(plan, &p, life);
-    if (p.kind != SHELL)
+    if (p.kind != SHELL) {
         draw_listening(plan, &p);
+        draw_cuts(plan, &p, index, life);
+    }
     return p;
 }

@@ -18,13 +18,30 @@
     X(BOARDS, "boards")                                                                            \
     X(BIG, "big")                                                                                  \
     X(KEYS, "keys")                                                                                \
-    X(PAUSES, "pauses")
+    X(PAUSES, "pauses")                                                                            \
+    X(BAD_ROWS, "bad-rows")                                                                        \
+    X(CUTS, "cuts")                                                                                \
+    X(SERVER_KILLS, "server-kills")                                                                \
+    X(LONG_DOWN, "long-down")                                                                      \
+    X(SERVER_HOLDS, "server-holds")                                                                \
+    X(RESHARD, "reshard")                                                                          \
+    X(PERMISSION, "permission")                                                                    \
+    X(INDEX, "index")                                                                              \
+    X(QUERY_KILLS, "query-kills")                                                                  \
+    X(FLOODS, "floods")
 
 enum {
 #define TROUBLE_ENUM(name, text) TROUBLE_##name,
     TROUBLE_MAP(TROUBLE_ENUM)
 #undef TROUBLE_ENUM
         N_TROUBLES
+};
+
+/* What is an operator's doing. */
+enum {
+    OPERATOR_TROUBLES = 1U << TROUBLE_SERVER_KILLS | 1U << TROUBLE_SERVER_HOLDS |
+                        1U << TROUBLE_RESHARD | 1U << TROUBLE_PERMISSION | 1U << TROUBLE_INDEX |
+                        1U << TROUBLE_QUERY_KILLS | 1U << TROUBLE_FLOODS,
 };
 
 extern const char *const trouble_names[N_TROUBLES];
@@ -47,6 +64,7 @@ typedef struct run_plan {
     uint64_t seed;
     run_limits limits;
     unsigned writers, shells, watchers;
+    unsigned operators;  /* 0 or 1 */
     unsigned tails;      /* single statements at the end, each waited for */
     uint32_t change_log; /* 0 = the default */
     bool in_memory;      /* the directory is on a tmpfs */
@@ -54,7 +72,8 @@ typedef struct run_plan {
     bool no_file;        /* to begin with: found by the poll, which takes its time */
 } run_plan;
 
-typedef enum part_kind { WRITER, SHELL, WATCHER } part_kind;
+/* An operator breaks the server and mends it. */
+typedef enum part_kind { WRITER, SHELL, WATCHER, OPERATOR } part_kind;
 
 /* What one process does. */
 typedef struct run_part {
@@ -67,9 +86,11 @@ typedef struct run_part {
     unsigned stall_percent;
     bool asleep; /* does nothing from its first turn to the end of all writes */
     bool churns;
-    bool deaf;       /* no inotify instance */
-    bool no_watches; /* no inotify watch */
-    unsigned die_us; /* killed so long after its start; 0 = not */
+    bool deaf;            /* no inotify instance */
+    bool no_watches;      /* no inotify watch */
+    unsigned die_us;      /* killed so long after its start; 0 = not */
+    unsigned cut_percent; /* of the turns: its connections are cut */
+    rng cuts;
 } run_part;
 
 run_plan plan_make(uint64_t seed, const run_limits *limits);

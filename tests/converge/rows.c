@@ -3,12 +3,11 @@
 #include "shared.h"
 
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void set_text(char *dst, size_t size, const char *src)
+void set_text(char *dst, size_t size, const char *src)
 {
     if (!src || strlen(src) >= size)
         wrong("a text is NULL or longer than was ever written: %.200s", src ? src : "NULL");
@@ -117,82 +116,7 @@ void rows_free(row_set *set)
     *set = (row_set){0};
 }
 
-/* ---- The file itself ------------------------------------------------------------------------ */
-
-static sqlite3 *open_file(const char *path)
-{
-    sqlite3 *db = NULL;
-
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-        wrong("the file cannot be opened: %s", sqlite3_errmsg(db));
-    (void)sqlite3_busy_timeout(db, 20000);
-    return db;
-}
-
-static sqlite3_stmt *ask(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *statement = NULL;
-
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-        wrong("the file cannot be read: %s in %s", sqlite3_errmsg(db), sql);
-    return statement;
-}
-
-static const char *column(sqlite3_stmt *statement, int i)
-{
-    return (const char *)sqlite3_column_text(statement, i);
-}
-
-static void read_boards(truth *t, sqlite3 *db)
-{
-    sqlite3_stmt *s = ask(db, "SELECT id, ascending FROM boards WHERE deleting = 0 ORDER BY id");
-
-    while (sqlite3_step(s) == SQLITE_ROW) {
-        truth_board *board = &t->boards[t->n_boards++];
-
-        if (t->n_boards > sizeof t->boards / sizeof t->boards[0])
-            wrong("there are more boards than were ever made");
-        set_text(board->id, sizeof board->id, column(s, 0));
-        board->ascending = sqlite3_column_int(s, 1) != 0;
-    }
-    (void)sqlite3_finalize(s);
-}
-
-static void read_rows(row_set *set, sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *s = ask(db, sql);
-
-    while (sqlite3_step(s) == SQLITE_ROW) {
-        row *r = rows_append(set);
-
-        set_text(r->board, sizeof r->board, column(s, 0));
-        set_text(r->id, sizeof r->id, column(s, 1));
-        set_text(r->name, sizeof r->name, column(s, 2));
-        r->score = sqlite3_column_int64(s, 3);
-        r->reached_us = sqlite3_column_int64(s, 4);
-    }
-    (void)sqlite3_finalize(s);
-}
-
-/* The order of tops does not come from the columns that the library keeps for it. */
-#define ROWS                                                                                       \
-    "SELECT p.board, p.id, p.name, p.score, p.reached_us FROM players p JOIN boards b "            \
-    "ON b.id = p.board AND b.deleting = 0 "
-
-void truth_read(truth *t, const char *path)
-{
-    sqlite3 *db = open_file(path);
-
-    *t = (truth){0};
-    (void)sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-    read_boards(t, db);
-    read_rows(&t->rows, db, ROWS "ORDER BY p.board, p.id");
-    read_rows(&t->tops, db,
-              ROWS "ORDER BY p.board, CASE b.ascending WHEN 1 THEN p.score ELSE -p.score END, "
-                   "p.reached_us, p.id");
-    (void)sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    (void)sqlite3_close(db);
-}
+/* ---- The truth ------------------------------------------------------------------------------ */
 
 void truth_free(truth *t)
 {
@@ -207,31 +131,4 @@ const truth_board *truth_find(const truth *t, const char *board)
             return &t->boards[i];
     }
     return NULL;
-}
-
-/* Each gives 'ok', or what is wrong. */
-static const char *const rules[] = {
-    "PRAGMA integrity_check",
-    "SELECT CASE count(*) WHEN 0 THEN 'ok' ELSE 'players without a board' END FROM players "
-    "WHERE board NOT IN (SELECT id FROM boards)",
-    "SELECT CASE count(*) WHEN 0 THEN 'ok' ELSE 'rows that a trigger should have filled in' END "
-    "FROM players p JOIN boards b ON b.id = p.board WHERE p.name IS NULL OR p.reached_us <= 0 "
-    "OR p.ascending <> b.ascending "
-    "OR p.rank_key <> CASE b.ascending WHEN 1 THEN p.score ELSE -p.score END",
-    "SELECT CASE WHEN count(*) IN (0, max(seq) - min(seq) + 1) THEN 'ok' "
-    "ELSE 'holes in the change log' END FROM changes",
-};
-
-void truth_check_file(const char *path)
-{
-    sqlite3 *db = open_file(path);
-
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        sqlite3_stmt *s = ask(db, rules[i]);
-
-        if (sqlite3_step(s) != SQLITE_ROW || strcmp(column(s, 0), "ok") != 0)
-            wrong("the file is not as it should be: %s", column(s, 0));
-        (void)sqlite3_finalize(s);
-    }
-    (void)sqlite3_close(db);
 }

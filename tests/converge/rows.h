@@ -1,4 +1,4 @@
-/* Rows as a subscriber holds them, and as the file does. */
+/* Rows as a subscriber holds them, and as the store does. */
 #ifndef CONVERGE_ROWS_H
 #define CONVERGE_ROWS_H
 
@@ -14,6 +14,9 @@ typedef struct row {
     char name[NAME_ROOM];
     int64_t score, reached_us;
 } row;
+
+/* Texts are as long as was ever written. */
+void set_text(char *dst, size_t size, const char *src);
 
 row row_of(const lb_player *player);
 bool row_same(const row *a, const row *b);
@@ -35,14 +38,15 @@ void rows_free(row_set *set);
 /* Room for one more at the end; the caller keeps the order. */
 row *rows_append(row_set *set);
 
-/* ---- The file itself ------------------------------------------------------------------------ */
+/* ---- The truth ------------------------------------------------------------------------------ */
 
 typedef struct truth_board {
     char id[LB_BOARD_MAX + 1];
     bool ascending;
 } truth_board;
 
-/* Read by SQL on a connection of its own, in one transaction. */
+/* What the store holds, read in its own language on a connection of its own, in one transaction
+ * where there are any. */
 typedef struct truth {
     truth_board boards[64]; /* those that exist and are not being deleted, by id */
     size_t n_boards;
@@ -50,11 +54,7 @@ typedef struct truth {
     row_set tops; /* the same in board order; only `board` is sorted as above */
 } truth;
 
-void truth_read(truth *t, const char *path);
 void truth_free(truth *t);
 const truth_board *truth_find(const truth *t, const char *board);
-
-/* Is everything in the file as the library's own rules have it? */
-void truth_check_file(const char *path);
 
 #endif

@@ -62,13 +62,14 @@ static void become(const run *r, unsigned index, unsigned life, int in, int out)
                           l->watchers, l->tails,   l->subs,
                           l->without,  l->wait_ms};
     enum { N = sizeof numbers / sizeof numbers[0] };
-    char texts[N + 1][24], *argv[N + 4] = {"converge", "part"};
+    char texts[N + 1][24], name[16], *argv[N + 5] = {"converge", "part", name};
 
     (void)snprintf(texts[N], sizeof texts[N], "%llu", (unsigned long long)r->plan->seed);
-    argv[2] = texts[N];
+    (void)snprintf(name, sizeof name, "%s", store->name);
+    argv[3] = texts[N];
     for (size_t i = 0; i < N; i++) {
         (void)snprintf(texts[i], sizeof texts[i], "%u", numbers[i]);
-        argv[3 + i] = texts[i];
+        argv[4 + i] = texts[i];
     }
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
         _exit(4);
@@ -135,8 +136,19 @@ static void end_child(run *r, unsigned index)
     }
 }
 
+/* All watchers that there are. */
+static void signal_watchers(const run *r, int signal)
+{
+    unsigned first = r->plan->writers + r->plan->shells;
+
+    for (unsigned i = first; i < first + r->plan->watchers; i++) {
+        if (r->children[i].pid > 0)
+            (void)kill(r->children[i].pid, signal);
+    }
+}
+
 /* Takes whole lines that are understood; the rest is what is wrong, if anything is. */
-static void understand(child *c)
+static void understand(const run *r, child *c)
 {
     char *end;
 
@@ -150,6 +162,12 @@ static void understand(child *c)
             c->done = true;
         } else if (strcmp(c->text, REPORT_HOLDS) == 0) {
             c->settled++;
+        } else if (strcmp(c->text, REPORT_RESTART) == 0) {
+            store->restart();
+        } else if (strcmp(c->text, REPORT_STOP) == 0) {
+            signal_watchers(r, SIGSTOP);
+        } else if (strcmp(c->text, REPORT_GO) == 0) {
+            signal_watchers(r, SIGCONT);
         } else {
             *end = '\n';
             return;
@@ -172,7 +190,7 @@ static void hear_child(run *r, unsigned index)
         return;
     }
     c->n += full ? 0 : (size_t)n;
-    understand(c);
+    understand(r, c);
 }
 
 /* ---- Waiting -------------------------------------------------------------------------------- */
@@ -313,42 +331,44 @@ static void in_process(run *r, void (*fn)(const run_plan *, unsigned), unsigned 
 static void write_tail(const run_plan *plan, unsigned n)
 {
     rng random = rng_make(plan->seed, 2000, n);
-    sqlite3 *db = shell_open();
+    void *db = store->open();
 
     history_open("last");
     if (!db)
         wrong("there is no database");
     shell_next(db, plan, &random);
-    shell_close(db);
+    store->close(db);
 }
 
-static void check_file(const run_plan *plan, unsigned n)
+static void check_store(const run_plan *plan, unsigned n)
 {
     (void)plan;
     (void)n;
-    truth_check_file(DATABASE);
+    store->check();
     tops_compare();
 }
 
-static void make_file(const run_plan *plan, unsigned n)
+static void make_database(const run_plan *plan, unsigned n)
 {
     lb_client *client = NULL;
     lb_options options;
+    lb_error error;
 
     (void)plan;
     (void)n;
     lb_options_init(&options);
-    options.database = "sqlite:" DATABASE;
-    if (lb_client_new(&options, &client, NULL) < 0 ||
-        lb_board_create(client, board_ids[0], 0, NULL, NULL, NULL) < 0)
-        wrong("cannot make a database");
+    options.database = store->url(WRITER);
+    options.timeout_ms = 20000;
+    if (lb_client_new(&options, &client, &error) < 0 ||
+        lb_board_create(client, board_ids[0], 0, NULL, NULL, &error) < 0)
+        wrong("cannot make a database: %s", error.msg);
     lb_client_free(client);
 }
 
 static void play(run *r)
 {
     if (!r->plan->no_file)
-        in_process(r, make_file, 0);
+        in_process(r, make_database, 0);
     start_all(r);
     wait_for(r, 0, is_done, "done");
     settle_all(r);
@@ -356,16 +376,13 @@ static void play(run *r)
         in_process(r, write_tail, i);
         settle_all(r);
     }
-    in_process(r, check_file, 0);
+    in_process(r, check_store, 0);
     quit_all(r);
-    in_process(r, check_file, 0);
+    in_process(r, check_store, 0);
     kill_all(r);
 }
 
 /* ---- Its directory -------------------------------------------------------------------------- */
-
-static const char *const files[] = {
-    DATABASE, DATABASE "-wal", DATABASE "-shm", DATABASE "-journal", "history", "tops"};
 
 static void print_history(void)
 {
@@ -385,7 +402,7 @@ bool run_once(const run_plan *plan, const char *base, int shared_fd, bool histor
     char dir[256];
 
     ret->text[0] = '\0';
-    (void)snprintf(dir, sizeof dir, "%s/converge-XXXXXX", plan->in_memory ? memory : base);
+    (void)snprintf(dir, sizeof dir, "%s/converge_XXXXXX", plan->in_memory ? memory : base);
     if (!mkdtemp(dir) || chdir(dir) < 0) {
         fail(&r, "cannot use %s: %s", dir, strerror(errno));
         return false;
@@ -396,8 +413,11 @@ bool run_once(const run_plan *plan, const char *base, int shared_fd, bool histor
     play(&r);
     if (failed(&r) && history)
         print_history();
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        (void)unlink(files[i]);
+    if (failed(&r) && store->restart)
+        store->restart(); /* whatever it was left in */
+    store->forget();
+    (void)unlink("history");
+    (void)unlink("tops");
     (void)chdir("/");
     (void)rmdir(dir);
     return !failed(&r);

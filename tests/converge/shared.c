@@ -13,30 +13,38 @@
 
 /* ---- Counts --------------------------------------------------------------------------------- */
 
-static _Atomic uint64_t *counts;
+static struct {
+    _Atomic uint64_t counts[N_COUNTS];
+    server_place server;
+} * shared;
 
 void shared_join(int fd)
 {
-    void *memory = mmap(NULL, N_COUNTS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (memory == MAP_FAILED)
         wrong("no shared memory");
-    counts = memory;
+    shared = memory;
 }
 
 int shared_make(void)
 {
     int fd = memfd_create("converge", 0); /* inherited by the processes of the runs */
 
-    if (fd < 0 || ftruncate(fd, N_COUNTS * sizeof *counts) < 0)
+    if (fd < 0 || ftruncate(fd, sizeof *shared) < 0)
         wrong("no shared memory");
     shared_join(fd);
     return fd;
 }
 
+server_place *shared_server(void)
+{
+    return &shared->server;
+}
+
 void count_more(int what, uint64_t n)
 {
-    (void)atomic_fetch_add_explicit(&counts[what], n, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&shared->counts[what], n, memory_order_relaxed);
 }
 
 void count(int what)
@@ -56,7 +64,7 @@ void print_counts(void)
     static const struct {
         const char *group, *title;
     } titles[] = {{"LIBRARY", "written through the library"},
-                  {"OUTSIDE", "written by outside SQL"},
+                  {"OUTSIDE", "written by others"},
                   {"FAULT", "faults"},
                   {"CALLBACK", "inside callbacks"},
                   {"HEARD", "heard"},
@@ -67,9 +75,11 @@ void print_counts(void)
 
         printf("  %s: ", titles[i].title);
         for (size_t k = 0; k < N_COUNTS; k++) {
-            if (strcmp(names[k].group, titles[i].group) != 0)
+            uint64_t n = shared->counts[k];
+
+            if (n == 0 || strcmp(names[k].group, titles[i].group) != 0)
                 continue;
-            printf("%s%s %" PRIu64, separator, names[k].text, (uint64_t)counts[k]);
+            printf("%s%s %" PRIu64, separator, names[k].text, n);
             separator = ", ";
         }
         printf("\n");

@@ -37,6 +37,7 @@
     X(OUTSIDE, BIG_BOARD, "hundreds of rows")                                                      \
     X(OUTSIDE, TRANSACTION, "of several statements")                                               \
     X(OUTSIDE, ROLLBACK, "rolled back")                                                            \
+    X(OUTSIDE, BAD_SCORE, "bad score")                                                             \
     X(OUTSIDE, REFUSED, "refused")                                                                 \
     X(FAULT, KILL_WRITER, "writer killed")                                                         \
     X(FAULT, KILL_SHELL, "outside writer killed")                                                  \
@@ -49,7 +50,16 @@
     X(FAULT, VACUUM, "VACUUM")                                                                     \
     X(FAULT, TINY_LOG, "run with a log of a few rows")                                             \
     X(FAULT, TRIM, "log cut short")                                                                \
-    X(FAULT, NO_FILE, "subscribed before there is a file")                                         \
+    X(FAULT, NO_FILE, "subscribed before there is a database")                                     \
+    X(FAULT, CUT, "connections cut")                                                               \
+    X(FAULT, KILL_SERVER, "server killed and restarted")                                           \
+    X(FAULT, LONG_DOWN, "server down for seconds")                                                 \
+    X(FAULT, HOLD_SERVER, "server stopped for a while")                                            \
+    X(FAULT, RESHARD, "table resharded and back")                                                  \
+    X(FAULT, REVOKE, "permission revoked and given back")                                          \
+    X(FAULT, DROP_INDEX, "index dropped and made again")                                           \
+    X(FAULT, KILL_QUERIES, "queries killed")                                                       \
+    X(FAULT, FLOOD, "watchers stopped in a flood of writes")                                       \
     X(CALLBACK, SUBSCRIBE, "subscribed inside")                                                    \
     X(CALLBACK, CANCEL, "another cancelled inside")                                                \
     X(CALLBACK, CANCEL_SELF, "itself cancelled inside")                                            \
@@ -63,6 +73,8 @@
     X(HEARD, TOPS, "TOP")                                                                          \
     X(HEARD, GAPS, "gap")                                                                          \
     X(HEARD, RETRIES, "retry")                                                                     \
+    X(HEARD, DOUBTS, "outcome unknown")                                                            \
+    X(HEARD, FAILURES, "write not applied")                                                        \
     X(CHECK, BOARDS, "subscribers to a board")                                                     \
     X(CHECK, ALL, "to all boards")                                                                 \
     X(CHECK, HINTS, "without rows")                                                                \
@@ -81,6 +93,14 @@ enum {
  * shared_join() in another process turns into the same memory. */
 int shared_make(void);
 void shared_join(int fd);
+
+/* Where the server is, if the store has one. */
+typedef struct server_place {
+    unsigned port;
+    _Atomic int pid; /* 0 = it is down */
+} server_place;
+
+server_place *shared_server(void);
 void count(int what);
 void count_more(int what, uint64_t n);
 void print_counts(void);

@@ -40,7 +40,8 @@ void sub_wrong(sub *s, const char *format, ...)
 
 static bool can_be(int code)
 {
-    return code == LB_E_NOTFOUND || code == LB_E_TIMEOUT || code == LB_E_CONFLICT;
+    return store->excuses(code) || code == LB_E_NOTFOUND || code == LB_E_TIMEOUT ||
+           code == LB_E_CONFLICT;
 }
 
 static void check_read(sub *s, int code)

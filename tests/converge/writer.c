@@ -104,6 +104,10 @@ static void check(const actor *a, int code, const char *message)
     if (code >= 0 || code == LB_E_NOTFOUND || code == LB_E_CONFLICT || code == LB_E_RANGE ||
         code == LB_E_CANCELED || code == LB_E_TIMEOUT)
         return;
+    if (store->excuses(code)) {
+        count(code == LB_E_UNKNOWN ? COUNT_DOUBTS : COUNT_FAILURES);
+        return;
+    }
     wrong("%s: a write failed: %s (%s)", a->part.name, lb_strerror(code), message);
 }
 

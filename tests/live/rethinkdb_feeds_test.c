@@ -148,6 +148,33 @@ TEST(a_bad_score_takes_nothing_down, .timeout_s = 60)
     close_watch(&w);
 }
 
+/* What is no player of ours takes no place and is not counted. */
+TEST(a_bad_key_takes_no_place, .timeout_s = 60)
+{
+    static const char *const bad[] = {"[2,[\"b\"]]", "[2,[\"b\",7]]", "[2,[\"b\",\"p\",\"x\"]]",
+                                      "\"b\"", "[2,[\"b\",null]]"};
+    unsigned port = rethinkdb_live_port();
+    const lb_player *player = NULL;
+    const lb_board *board = NULL;
+    lb_read_options place;
+    struct watch w;
+
+    open_watch(&w, rethinkdb_live_url());
+    set(w.client, "b", "p", 1);
+    subscribe(&w, "b");
+    run_until(&w.client, 1, is_ready, &w);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        (void)rethinkdb_live_query(port, "[56,[" PLAYERS ",{\"key\":%s,\"score\":99}]]", bad[i]);
+    converge(&w, "b", 1);
+    CHECK_EQ(lb_board_info(w.client, "b", NULL, &board, NULL), 0);
+    CHECK_EQ(board->players, 1);
+    lb_read_options_init(&place);
+    place.flags = LB_READ_PLACE;
+    CHECK_EQ(lb_player_get(w.client, "b", "p", &place, &player, NULL), 0);
+    CHECK_EQ(player->position, 1);
+    close_watch(&w);
+}
+
 TEST(tables_dropped_and_reconfigured, .timeout_s = 120)
 {
     unsigned port = rethinkdb_live_port();

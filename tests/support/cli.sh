@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Tests of lbctl: sourced by tests/cli/*.sh, which are run by bash with LBCTL set to the program.
+# Tests of lbctl: sourced by tests/cli/*.sh and tests/live/*.sh, which are run by bash with LBCTL set to the program.
 #
 # A test is a function test_NAME; run_tests at the end of the script runs them in the order in which they are
 # defined, or those whose names contain one of the words on the command line. Each runs in an empty directory that
@@ -14,7 +14,7 @@ export LC_ALL=C.UTF-8
 
 : "${LBCTL:?set LBCTL to the program to test}"
 LBCTL=$(realpath -- "$LBCTL") && [ -x "$LBCTL" ] || exit 1
-SUITE=cli/$(basename -- "$0" .sh)
+SUITE=$(basename -- "$(dirname -- "$(realpath -- "$0")")")/$(basename -- "$0" .sh)
 DEADLINE=$((60 * ${TEST_TIMEOUT_SCALE:-1}))
 
 # ---- Verdicts -------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ void model_clear(model *m)
         free(m->boards[i].rows);
     free(m->boards);
     free(m->keys);
+    free(m->leases);
     free(m->log);
     *m = (model){.exists = false};
 }
@@ -464,6 +465,38 @@ bool model_delete_step(model *m, const char *id, size_t n)
     return true;
 }
 
+static model_lease *find_lease(const model *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_leases; i++) {
+        if (strcmp(m->leases[i].name, name) == 0)
+            return &m->leases[i];
+    }
+    return NULL;
+}
+
+static int take_lease(model *m, lbi_request *q, int64_t now_us)
+{
+    model_lease *lease = find_lease(m, q->board);
+    bool mine = lease && strcmp(lease->holder, q->player) == 0;
+
+    if (q->amount == 0) {
+        if (mine)
+            erase(m->leases, &m->n_leases, sizeof *lease, (size_t)(lease - m->leases));
+        return q->code = mine;
+    }
+    if (lease && !mine && lease->until_us > now_us)
+        return q->code = 0;
+    if (!lease) {
+        m->leases = insert(m->leases, &m->n_leases, sizeof *lease, m->n_leases);
+        lease = &m->leases[m->n_leases - 1];
+        *lease = (model_lease){.until_us = 0};
+        SET(lease->name, q->board);
+    }
+    SET(lease->holder, q->player);
+    lease->until_us = now_us + q->amount * 1000;
+    return q->code = 1;
+}
+
 int model_apply(model *m, lbi_request *q, int64_t now_us)
 {
     switch (q->verb) {
@@ -479,6 +512,8 @@ int model_apply(model *m, lbi_request *q, int64_t now_us)
     case LBI_SCORE_ADD:
     case LBI_SCORE_SET:
         return write_once(m, q, now_us);
+    case LBI_LEASE_TAKE:
+        return take_lease(m, q, now_us);
     default:
         return apply_read(m, q);
     }

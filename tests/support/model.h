@@ -44,11 +44,19 @@ typedef struct model_key {
     model_row row;
 } model_key;
 
+typedef struct model_lease {
+    char name[LB_BOARD_MAX + 1];
+    char holder[LB_PLAYER_MAX + 1];
+    int64_t until_us;
+} model_lease;
+
 typedef struct model {
     model_board *boards; /* by id, bytewise */
     size_t n_boards;
     model_key *keys;
     size_t n_keys;
+    model_lease *leases;
+    size_t n_leases;
     model_entry *log;
     size_t n_log;
     int64_t last_us; /* the last reached_us that was given */

@@ -513,3 +513,69 @@ void suite_players_with_their_place(suite_case *c)
     CHECK_EQ(row->position, 0);
     CHECK_EQ(row->rank, 0);
 }
+
+/* ---- Leases --------------------------------------------------------------------------------- */
+
+static int take(suite_case *c, const char *lease, const char *holder, uint32_t ttl_ms)
+{
+    lb_error error;
+    int r = lb_lease_take(c->client, lease, holder, ttl_ms, CREATE, &error);
+
+    if (r < 0)
+        FAIL("%s", error.msg);
+    return r;
+}
+
+void suite_leases_have_one_holder(suite_case *c)
+{
+    CHECK_EQ(take(c, "relay", "one", 3600000), 1);
+    CHECK_EQ(take(c, "relay", "two", 3600000), 0);
+    CHECK_EQ(take(c, "relay", "one", 3600000), 1);
+    CHECK_EQ(take(c, "other", "two", 3600000), 1);
+    CHECK_EQ(take(c, "relay", "two", 0), 0);
+    CHECK_EQ(take(c, "relay", "two", 1000), 0);
+    CHECK_EQ(take(c, "relay", "one", 0), 1);
+    CHECK_EQ(take(c, "relay", "one", 0), 0);
+    CHECK_EQ(take(c, "relay", "two", 3600000), 1);
+    CHECK_EQ(take(c, "relay", "one", 3600000), 0);
+    CHECK_EQ(lb_lease_take(c->client, "no lease", "one", 1, CREATE, NULL), LB_E_INVAL);
+    CHECK_EQ(lb_lease_take(c->client, "relay", "", 1, CREATE, NULL), LB_E_INVAL);
+    CHECK_EQ(lb_lease_take(c->client, "relay", "one", 3600001, CREATE, NULL), LB_E_INVAL);
+    CHECK_EQ(lb_lease_take(c->client, "relay", "one", 1, suite_options(0, "key"), NULL),
+             LB_E_INVAL);
+}
+
+void suite_leases_run_out(suite_case *c)
+{
+    CHECK_EQ(take(c, "relay", "one", 300), 1);
+    CHECK_EQ(take(c, "relay", "two", 300), 0);
+    while (take(c, "relay", "two", 3600000) == 0)
+        continue; /* the test has a deadline */
+    CHECK_EQ(take(c, "relay", "one", 300), 0);
+}
+
+static bool has_a_row(void *user)
+{
+    const mirror *m = user;
+
+    return m->n == 1;
+}
+
+void suite_leases_are_no_boards(suite_case *c)
+{
+    mirror all = {.n = 0};
+    lb_changes *changes;
+
+    CHECK_EQ(take(c, "relay", "one", 3600000), 1);
+    CHECK_EQ(lb_changes_subscribe(c->client, NULL, NULL, mirror_apply, &all, &changes, NULL), 0);
+    run_idle(c->client);
+    CHECK_EQ(take(c, "relay", "one", 3600000), 1);
+    CHECK_EQ(take(c, "relay", "one", 0), 1);
+    suite_set(c, "b", "p", 1);
+    run_until(&c->client, 1, has_a_row, &all);
+    CHECK_STR(all.last_gone, "");
+    CHECK_STR(list_text(c, 0, 0, NULL), "b");
+    CHECK_EQ(lb_board_info(c->client, "relay", NULL, NULL, NULL), LB_E_NOTFOUND);
+    lb_changes_cancel(changes);
+    mirror_clear(&all);
+}

@@ -63,7 +63,10 @@ const lb_write_options *suite_options(uint32_t flags, const char *key);
     X(ids_are_case_sensitive)                                                                      \
     X(a_player_may_be_on_many_boards)                                                              \
     X(players_by_many_ids)                                                                         \
-    X(players_with_their_place)
+    X(players_with_their_place)                                                                    \
+    X(leases_have_one_holder)                                                                      \
+    X(leases_run_out)                                                                              \
+    X(leases_are_no_boards)
 
 /* In store_suite_scores.c: scores and order. */
 #define SUITE_CASES_SCORES(X)                                                                      \

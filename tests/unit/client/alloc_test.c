@@ -65,6 +65,8 @@ static int call(int kind, lb_client *c)
         return lb_score_set(c, "b", "p", 6, create(), NULL, NULL);
     case 10:
         return lb_player_remove(c, "b", "q", NULL, NULL);
+    case 11:
+        return lb_lease_take(c, "relay", "one", 1000, create(), NULL);
     default:
         return lb_board_delete(c, "b", NULL, NULL);
     }
@@ -97,11 +99,14 @@ static int start(int kind, lb_client *c, outcome *o)
         return lb_score_set_start(c, "b", "p", 6, create(), d, o, NULL, NULL);
     case 10:
         return lb_player_remove_start(c, "b", "q", NULL, d, o, NULL, NULL);
+    case 11:
+        return lb_lease_take_start(c, "relay", "one", 1000, create(), d, o, NULL, NULL);
     default:
         return lb_board_delete_start(c, "b", NULL, d, o, NULL, NULL);
     }
 }
-enum { KINDS = 12 };
+
+enum { KINDS = 13 };
 
 /* ---- a store to do it on -------------------------------------------------------------------- */
 

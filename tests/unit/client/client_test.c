@@ -242,6 +242,38 @@ static void *wake(void *client)
     return NULL;
 }
 
+static int count_top(const lb_change *change, void *user)
+{
+    *(int *)user += change->type == LB_CHANGE_TOP;
+    return 0;
+}
+
+/* When nothing has happened for longer than the interval, a top need not wait. */
+TEST(a_top_after_a_silence_comes_at_once)
+{
+    lb_client *client = open_client(NULL);
+    lb_changes_options opts;
+    lb_write_options w;
+    uint64_t end;
+    int tops = 0;
+
+    lb_write_options_init(&w);
+    w.flags = LB_WRITE_CREATE;
+    CHECK_EQ(lb_score_set(client, "b", "p", 1, &w, NULL, NULL), 1);
+    lb_changes_options_init(&opts);
+    opts.top = 3;
+    opts.min_interval_ms = 200;
+    CHECK_EQ(lb_changes_subscribe(client, "b", &opts, count_top, &tops, NULL, NULL), 0);
+    run_idle(client);
+    CHECK_EQ(tops, 1);
+    for (end = lbi_clock_us() + 500000; lbi_clock_us() < end; run_idle(client))
+        (void)lb_client_wait(client, end - lbi_clock_us());
+    CHECK_EQ(lb_score_set(client, "b", "p", 2, &w, NULL, NULL), 1);
+    run_idle(client);
+    CHECK_EQ(tops, 2);
+    close_client(client);
+}
+
 TEST(another_thread_wakes_a_waiting_client)
 {
     lb_client *client = open_client(NULL);

@@ -183,3 +183,21 @@ TEST(every_prefix_is_refused)
         }
     }
 }
+
+/* Said while a cluster chooses another primary replica. */
+TEST(servers_of_a_table_that_are_away)
+{
+    static const char failed[] =
+        "{\"t\":18,\"e\":1000000,\"r\":[\"Unexpected exception: The attempt to read or modify the "
+        "table's configuration failed because none of the servers were accessible.\"],\"b\":[]}";
+    static const char perhaps[] =
+        "{\"t\":18,\"e\":1000000,\"r\":[\"Unexpected exception: The attempt to modify the table's "
+        "configuration failed because we lost contact with the servers\"],\"b\":[]}";
+    lbi_reql_answer a = parse(failed, sizeof failed - 1);
+
+    CHECK_EQ(lbi_reql_answer_error(&a, NULL), LB_E_IO);
+    lbi_reql_answer_done(&a);
+    a = parse(perhaps, sizeof perhaps - 1);
+    CHECK_EQ(lbi_reql_answer_error(&a, NULL), LB_E_UNKNOWN);
+    lbi_reql_answer_done(&a);
+}
