@@ -8,8 +8,8 @@
  * - A handler uses a client of leaderboard.h and belongs to the same thread. Drive both: call
  *   lb_http_process() where lb_client_process() is called, and sleep no longer than the earlier
  *   of lb_http_deadline() and lb_client_deadline(). lb_client_fd() is the only descriptor.
- * - Callbacks run only inside lb_client_process(), lb_http_process() and lb_http_free(). A callback
- *   may make any call of this header, except lb_http_process() and lb_http_free().
+ * - Callbacks run only inside lb_http_process() and lb_http_free(). A callback may make any call of
+ *   this header, except those two.
  * - Ownership words, sized structs and return values are those of leaderboard.h.
  */
 #ifndef LEADERBOARD_HTTP_H
@@ -32,8 +32,9 @@ typedef struct lb_http_stream lb_http_stream;
 
 /* Flags of lb_http_options. */
 enum {
-    LB_HTTP_CREATE = 1,   /* adding to a player that does not exist creates it, and its board */
-    LB_HTTP_READ_ONLY = 2 /* every write is answered with 403 */
+    LB_HTTP_CREATE = 1,    /* adding to a player that does not exist creates it, and its board */
+    LB_HTTP_READ_ONLY = 2, /* every write is answered with 403 */
+    LB_HTTP_PROXY_REQUIRED = 4 /* event streams only by way of grip_url's proxies, else 501 */
 };
 
 typedef struct lb_http_options {
@@ -41,8 +42,8 @@ typedef struct lb_http_options {
     uint32_t flags;           /* LB_HTTP_... */
     uint32_t timeout_ms;      /* of each request's operation; 0 = the client's */
     const char *write_key;    /* writes need "Authorization: Bearer KEY"; NULL = anyone may write */
-    const char *cors_origins; /* origins that browsers may call from, separated by spaces, or "*";
-                                 NULL = none */
+    const char *cors_origins; /* other origins whose pages may call, separated by spaces, or "*" for
+                                 all; NULL = none */
     uint32_t limit;           /* rows of an event stream, and of a page that asks for none,
                                  1..LB_LIMIT_MAX; 0 = LB_LIMIT_DEFAULT */
     uint32_t min_interval_ms; /* between two events of a stream; 0 = 100 */
@@ -50,13 +51,20 @@ typedef struct lb_http_options {
     uint32_t retry_ms;        /* browsers reconnect after so long; 0 = 2,000 */
     uint32_t max_calls;       /* requests being answered; 0 = 10,000. More are answered with 503 */
     uint32_t max_streams;     /* open streams; 0 = 100,000. More are answered with 503 */
+    const char *grip_url;     /* GRIP proxies that may be in front, as in leaderboard-push.h, each
+                                 with a key or verify-key: an event stream that comes through one
+                                 is answered once and left to it (a hold). NULL = none */
+    const char *grip_prefix;  /* of the boards' channels, the relay's; NULL = "" */
+    uint32_t grip_timeout_ms; /* a proxy asks after so long without news, in whole seconds;
+                                 0 = 120,000 */
 } lb_http_options;
 
 #define lb_http_options_init(o) lb_init_sized((o), sizeof *(o))
 
 /* Makes a handler. The client is borrowed: it must live until lb_http_free(). opts may be NULL.
  * Owns: *ret is yours, end it with lb_http_free().
- * Returns: 0, LB_E_UNSUPPORTED (an option of a newer library). Callbacks: never. Since: 0.1. */
+ * Returns: 0, LB_E_INVAL (a bad option), LB_E_UNSUPPORTED (an option of a newer library).
+ * Callbacks: never. Since: 0.1. */
 LB_API int lb_http_new(lb_client *client, const lb_http_options *opts, lb_http **ret,
                        lb_error *reterr);
 
@@ -67,8 +75,9 @@ LB_API lb_http *lb_http_free(lb_http *http);
 /* As lb_client_deadline(), for lb_http_process(). Returns: 0. Callbacks: never. Since: 0.1. */
 LB_API int lb_http_deadline(lb_http *http, uint64_t *ret_us);
 
-/* Sends what is due: replies that needed no store, keep-alives. Never sleeps.
- * Returns: 1 = did something, call again; 0 = nothing to do. Callbacks: yes. Since: 0.1. */
+/* Gives the host what is due: replies, ends, news of streams. Does one bounded piece, never sleeps.
+ * Returns: 1 = did something, call again; 0 = nothing to do; LB_E_BUSY inside a callback.
+ * Callbacks: yes. Since: 0.1. */
 LB_API int lb_http_process(lb_http *http);
 
 /* Counts since lb_http_new(), but for the two that say "now". */
@@ -78,9 +87,13 @@ typedef struct lb_http_counters {
     uint64_t calls_now;     /* requests that have no reply yet */
     uint64_t streams;       /* streams handed out */
     uint64_t streams_now;   /* not yet freed */
-    uint64_t followers_now; /* boards that streams follow: one subscription each */
+    uint64_t followers_now; /* boards that streams follow, or did a few seconds ago: one
+                               subscription each */
     uint64_t events;        /* put into streams */
     uint64_t skipped;       /* not put into a stream, because a newer one came before it was read */
+    uint64_t holds;         /* event streams left to a proxy */
+    uint64_t hold_checks;   /* times a proxy asked what is new, and was told */
+    uint64_t bad_sigs;      /* event streams that were asked for with a wrong Grip-Sig */
 } lb_http_counters;
 
 /* Copies the counters into *ret; size is sizeof(lb_http_counters) of the caller.
@@ -126,7 +139,8 @@ typedef void (*lb_http_reply_fn)(const lb_http_reply *reply, void *user);
 /* Takes a request. fn is called exactly once, never inside this call, unless it is cancelled.
  * A bad request is no error here: it gets its reply. All inputs are copied. *ret, if asked for, is
  * borrowed until fn returns.
- * Returns: 0. Callbacks: request->field. Since: 0.1. */
+ * Returns: 0, LB_E_LIMIT (twice max_calls requests wait), LB_E_CLOSED (inside lb_http_free()).
+ * Callbacks: request->field. Since: 0.1. */
 LB_API int lb_http_handle(lb_http *http, const lb_http_request *request, lb_http_reply_fn fn,
                           void *user, lb_http_call **ret, lb_error *reterr);
 

@@ -23,7 +23,7 @@ verdict archive_prefixes "$(nm --defined-only --extern-only "$static" 2>/dev/nul
     awk 'NF == 3 { print $3 }' | grep -vE '^(lbi?_|__(odr_)?(asan|ubsan|tsan|sanitizer|start|stop)|_?_?DW\.ref)' | sort -u)"
 
 # `LB_API … lb_name(` : the name is the last word before the first bracket; a declaration may span lines.
-declared=$(tr '\n' ' ' <"$include/leaderboard.h" | grep -oE 'LB_API[^;(]*\(' |
+declared=$(cat "$include"/leaderboard{,-http}.h | tr '\n' ' ' | grep -oE 'LB_API[^;(]*\(' |
     sed -nE 's/.*[ *](lb_[a-z0-9_]+) *\($/\1/p' | sort -u)
 [ -n "$declared" ] || declared='(no declarations found)'
 verdict exports_all_declared "$(comm -23 <(printf '%s\n' "$declared") <(printf '%s\n' "$exported"))"
