@@ -13,6 +13,7 @@ _lbctl_options() {
     score-set) echo --create --best --key ;;
     watch) echo --limit ;;
     changes) echo --no-rows ;;
+    relay) echo --limit --grip-url --prefix --interval ;;
     esac
 }
 
@@ -38,7 +39,8 @@ _lbctl_files() {
 
 _lbctl() {
     local commands='board-create board-list board-info board-get board-delete player-put player-get player-around
-        player-remove score-add score-set watch changes import export doctor'
+        player-remove score-add score-set watch changes import import-boards export relay
+        doctor'
     local words cword cur prev command='' operands=0 database='' i
     # A colon splits words for readline; sqlite:PATH is one.
     if declare -F _get_comp_words_by_ref >/dev/null; then
@@ -53,7 +55,7 @@ _lbctl() {
         case ${words[i]} in
         --database) database=${words[++i]:-} ;;
         --database=*) database=${words[i]#*=} ;;
-        --timeout | --limit | --offset | --after | --name | --count | --key) i=$((i + 1)) ;;
+        --timeout | --limit | --offset | --after | --name | --count | --key | --grip-url | --prefix | --interval) i=$((i + 1)) ;;
         -?*) ;;
         *)
             if [ -z "$command" ]; then
@@ -74,7 +76,7 @@ _lbctl() {
     elif [ -z "$command" ]; then
         # shellcheck disable=SC2086
         _lbctl_words "$cur" $commands
-    elif [ $operands -eq 1 ] && [[ $command == import || $command == export ]]; then
+    elif [[ $operands$command == 1import || $operands$command == 1export || $operands$command == 0import-boards ]]; then
         _lbctl_files "$cur"
     elif [ $operands -eq 0 ] && [[ $command != board-create && $command != board-list && $command != doctor ]]; then
         # shellcheck disable=SC2046

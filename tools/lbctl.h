@@ -34,6 +34,9 @@ enum lbctl_option_id {
     OPT_BEST,
     OPT_KEY,
     OPT_NO_ROWS,
+    OPT_GRIP_URL,
+    OPT_PREFIX,
+    OPT_INTERVAL,
     OPT_N
 };
 
@@ -122,7 +125,11 @@ int lbctl_score_set(struct lbctl *ctl);
 int lbctl_watch(struct lbctl *ctl);
 int lbctl_changes(struct lbctl *ctl);
 int lbctl_import(struct lbctl *ctl);
+int lbctl_import_boards(struct lbctl *ctl);
 int lbctl_export(struct lbctl *ctl);
 int lbctl_doctor(struct lbctl *ctl);
+
+/* relay_exec.c */
+int lbctl_relay(struct lbctl *ctl);
 
 #endif

@@ -201,6 +201,20 @@ const struct lbctl_command lbctl_commands[] = {
         .run = lbctl_import,
     },
     {
+        .name = "import-boards",
+        .operands = "FILE",
+        .summary = "Put rows of many boards from a file, each on its own board",
+        .about = "Takes the tables of another program as JSON, the rows one after another or\n"
+                 "in a list: {id, board, name, score} is a player, whose name may be empty or\n"
+                 "missing, {id} is a board; - is standard input. They are checked and written\n"
+                 "as by import. Boards are created as needed, the highest score first; a\n"
+                 "player's time is now: equal scores keep the order of the file.",
+        .json = "{players, changed, unchanged}",
+        .examples = "rethinkdb export -c HOST:28015 -e OLD -d dump\n"
+                    "cat dump/OLD/*.json | lbctl --database rethinkdb://HOST/NEW import-boards -",
+        .run = lbctl_import_boards,
+    },
+    {
         .name = "export",
         .operands = "BOARD [FILE]",
         .options = 0,
@@ -220,6 +234,24 @@ const struct lbctl_command lbctl_commands[] = {
         .run = lbctl_export,
     },
     {
+        .name = "relay",
+        .operands = "",
+        .options = LBCTL_BIT(OPT_LIMIT) | LBCTL_BIT(OPT_GRIP_URL) | LBCTL_BIT(OPT_PREFIX) |
+                   LBCTL_BIT(OPT_INTERVAL),
+        .summary = "Publish every change of every board through GRIP proxies",
+        .about = "Whoever listens at a proxy to the channel of a board, PREFIX and its id,\n"
+                 "gets the first rows whenever they have changed, as Server-Sent Events, the\n"
+                 "last state always. Any number may run with one database: one is active,\n"
+                 "the others stand by and take over within five seconds. Runs until it is\n"
+                 "interrupted, and then sends what is left within ten seconds. It is the\n"
+                 "program lbctl-relay of libleaderboard-push, with these options.",
+        .json = "nothing",
+        .examples = "lbctl relay --grip-url 'http://localhost:5561/?key=changeme'\n"
+                    "GRIP_URL=http://localhost:5561/ lbctl relay --prefix leaderboard-",
+        .follows = true,
+        .run = lbctl_relay,
+    },
+    {
         .name = "doctor",
         .operands = "",
         .summary = "Say what the database is like and whether it works",
@@ -227,10 +259,11 @@ const struct lbctl_command lbctl_commands[] = {
                  "a generated id with one player, whose changes another client follows, and\n"
                  "deletes it. Who follows all boards hears of that. Status 0: healthy,\n"
                  "perhaps with warnings; 1: something does not work; 3: there is no\n"
-                 "database, and none is made.",
-        .json = "{version, database, source, file: {path, size, wal_size}, boards, players,\n"
-                "counted_all, commit_us, change_us, findings: [{level, message}, ...],\n"
-                "healthy}; what is not known is left out",
+                 "database, and none is made. Of RethinkDB it tells which servers are up, and\n"
+                 "whether tables, replicas and index are ready. No password is printed.",
+        .json = "{version, database, source, file: {path, size, wal_size}, facts: {store,\n"
+                "version, schema, ...}, boards, players, counted_all, commit_us, change_us,\n"
+                "findings: [{level, message}, ...], healthy}; what is not known is left out",
         .examples = "lbctl doctor\n"
                     "lbctl doctor --json | jq .change_us",
         .missing = "create a board with: %l board-create BOARD",

@@ -33,18 +33,15 @@ static void find(struct lbctl_doctor *d, bool problem, const char *format, ...)
 
 /* ---- The URL and the file ------------------------------------------------------------------- */
 
-/* What stands between "user:" and "@host". */
+/* What stands between "user:" and the last "@" of what may be user, password and hosts. */
 static void hide_password(const char *url, char *ret, size_t size)
 {
-    const char *host = strstr(url, "://"), *at, *colon;
-    size_t user;
+    const char *host = strstr(url, "://"), *at = strrchr(url, '@'), *colon;
 
     host = host ? host + 3 : url;
-    at = memchr(host, '@', strcspn(host, "/?"));
-    colon = at && host != url ? memchr(host, ':', (size_t)(at - host)) : NULL;
-    user = colon ? (size_t)(colon - url) : 0;
+    colon = at && at > host ? memchr(host, ':', (size_t)(at - host)) : NULL;
     if (colon)
-        (void)snprintf(ret, size, "%.*s:***%s", (int)user, url, at);
+        (void)snprintf(ret, size, "%.*s:***%s", (int)(colon - url), url, at);
     else
         (void)snprintf(ret, size, "%s", url);
 }
@@ -159,32 +156,38 @@ static bool count(struct lbctl_doctor *d, struct page *page, lb_error *error)
     return true;
 }
 
+/* It comes from a server: nothing in it reaches a terminal as a command. */
+static void copy_text(char *ret, size_t size, const char *text)
+{
+    (void)snprintf(ret, size, "%s", text);
+    for (char *c = ret; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    }
+}
+
 static int add_fact(const char *name, const char *value, void *user)
 {
     struct lbctl_doctor *d = user;
-    struct lbctl_fact *fact = &d->facts[d->n_facts];
+    struct lbctl_fact fact;
 
-    if (d->n_facts == LBCTL_FACTS_MAX)
-        return 1;
-    (void)snprintf(fact->name, sizeof fact->name, "%s", name);
-    (void)snprintf(fact->value, sizeof fact->value, "%s", value);
-    d->n_facts++;
+    copy_text(fact.name, sizeof fact.name, name);
+    copy_text(fact.value, sizeof fact.value, value);
+    if (strcmp(name, "warning") == 0)
+        find(d, false, "%s", fact.value);
+    else if (d->n_facts < LBCTL_FACTS_MAX)
+        d->facts[d->n_facts++] = fact;
     return 0;
 }
 
-/* What fails here fails again when boards are counted, and is told then. */
-static void ask(struct lbctl_doctor *d)
-{
-    (void)lb_database_info(d->ctl->client, NULL, add_fact, d, NULL);
-}
-
+/* What does not even answer is not asked a second time. */
 static void look_inside(struct lbctl_doctor *d)
 {
     struct page *page = lbctl_alloc(sizeof *page);
     lb_error error = {0};
 
-    ask(d);
-    d->counted_all = count(d, page, &error);
+    if (lb_database_info(d->ctl->client, NULL, add_fact, d, &error) >= 0)
+        d->counted_all = count(d, page, &error);
     free(page);
     if (d->counted_all || (error.code == LB_E_TIMEOUT && d->counted))
         return;
@@ -196,9 +199,10 @@ static void look_inside(struct lbctl_doctor *d)
 
 /* ---- Whether it works ----------------------------------------------------------------------- */
 
-static const char *advice(int code)
+/* About a file; what a server says of itself says what to do. */
+static const char *advice(const struct lbctl_doctor *d, int code)
 {
-    switch (code) {
+    switch (*d->path ? code : 0) {
     case LB_E_READONLY:
         return "; the file, its directory and the files beside it must be writable";
     case LB_E_FULL:
@@ -221,13 +225,16 @@ static void try_it(struct lbctl_doctor *d)
     if (probe->error.code && strcmp(probe->step, "follow") == 0)
         find(d, true, "changes do not arrive: %s", probe->error.msg);
     else if (probe->error.code)
-        find(d, true, "a write fails: %s%s", probe->error.msg, advice(probe->error.code));
+        find(d, true, "a write fails: %s%s", probe->error.msg, advice(d, probe->error.code));
     if (*probe->left)
         find(d, true, "a board made for the trial could not be removed; later, do: lbctl %s%s",
              "board-delete ", probe->left);
     if (probe->wrote && probe->commit_us > COMMIT_SLOW_US)
-        find(d, false, "a write takes long: the disk is slow, or others write all the time");
-    if (probe->heard && probe->change_us > CHANGE_SLOW_US)
+        find(d, false, "a write takes long: the disk%s is slow, or others write all the time",
+             *d->path ? "" : " or the way to the server");
+    if (probe->heard && probe->change_us > CHANGE_SLOW_US && !*d->path)
+        find(d, false, "changes take long to arrive: the server or the way to it is slow");
+    else if (probe->heard && probe->change_us > CHANGE_SLOW_US)
         find(d, false,
              "changes are noticed only by looking now and then: file watches (inotify) do not "
              "work here; see fs.inotify.max_user_instances, and whether the file system is local");

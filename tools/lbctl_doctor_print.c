@@ -8,39 +8,39 @@
 static void print_size(const char *label, const char *path, const char *suffix, int64_t size)
 {
     if (size < 0)
-        printf("%-10s %s%s, not there\n", label, path, suffix);
+        printf("%-12s %s%s, not there\n", label, path, suffix);
     else if (size < 10000)
-        printf("%-10s %s%s, %" PRId64 " bytes\n", label, path, suffix, size);
+        printf("%-12s %s%s, %" PRId64 " bytes\n", label, path, suffix, size);
     else if (size < 1000000)
-        printf("%-10s %s%s, %.1f kB\n", label, path, suffix, (double)size / 1e3);
+        printf("%-12s %s%s, %.1f kB\n", label, path, suffix, (double)size / 1e3);
     else
-        printf("%-10s %s%s, %.1f MB\n", label, path, suffix, (double)size / 1e6);
+        printf("%-12s %s%s, %.1f MB\n", label, path, suffix, (double)size / 1e6);
 }
 
 void lbctl_doctor_print(const struct lbctl_doctor *d)
 {
     const char *more = d->counted_all ? "" : " or more: counting took too long";
 
-    printf("%-10s %s\n%-10s %s (%s)\n", "library", lb_version(), "database", d->url, d->source);
+    printf("%-12s %s\n%-12s %s (%s)\n", "library", lb_version(), "database", d->url, d->source);
     if (*d->path) {
         print_size("file", d->path, "", d->size);
         if (d->wal_size >= 0)
             print_size("log", d->path, "-wal", d->wal_size);
     }
     for (size_t i = 0; i < d->n_facts; i++)
-        printf("%-10s %s\n", d->facts[i].name, d->facts[i].value);
+        printf("%-12s %s\n", d->facts[i].name, d->facts[i].value);
     if (d->counted && !d->missing)
-        printf("%-10s %" PRId64 "%s\n%-10s %" PRId64 "%s\n", "boards", d->boards, more, "players",
+        printf("%-12s %" PRId64 "%s\n%-12s %" PRId64 "%s\n", "boards", d->boards, more, "players",
                d->players, more);
     if (d->probe.wrote)
-        printf("%-10s in %.3f ms\n", "write", (double)d->probe.commit_us / 1e3);
+        printf("%-12s in %.3f ms\n", "write", (double)d->probe.commit_us / 1e3);
     if (d->probe.heard)
-        printf("%-10s arrives %.3f ms after the write\n", "change",
+        printf("%-12s arrives %.3f ms after the write\n", "change",
                (double)d->probe.change_us / 1e3);
     for (size_t i = 0; i < d->n; i++)
-        printf("%-10s %s\n", d->findings[i].problem ? "problem" : "warning", d->findings[i].text);
+        printf("%-12s %s\n", d->findings[i].problem ? "problem" : "warning", d->findings[i].text);
     if (!d->missing)
-        printf("%-10s %s\n", "verdict", d->sick ? "does not work" : "healthy");
+        printf("%-12s %s\n", "verdict", d->sick ? "does not work" : "healthy");
 }
 
 static void add_file(lbctl_json *object, const struct lbctl_doctor *d)

@@ -2,6 +2,7 @@
 #include "lbctl_outfile.h"
 #include "lbctl_print.h"
 #include "lbctl_progress.h"
+#include "lbctl_sort.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,9 +11,15 @@
 #include <unistd.h>
 
 /*
- * The rows of a subscription come by id, each read when its turn comes. What changes meanwhile is
- * left out: a player that is there all the while has its row once in any case. After a gap the
- * rows come again from the first one; those up to the last that was written are passed over.
+ * A subscription gives each row as it is when its turn comes. What changes meanwhile is left out: a
+ * player that is there all the while has its row once in any case.
+ *
+ * The lines are by id, so that two exports can be compared. SQLite gives the rows so, and they are
+ * written as they come; after a gap they come again from the first one, and those up to the last
+ * that was written are passed over. A server gives them in no order, and cannot give them in any
+ * and follow them too: they are kept until all are there, and after a gap forgotten. Pages of
+ * lb_board_get() would need no memory, but whoever moves in the board's order while they are read
+ * would be in two of them or in none.
  */
 struct export
 {
@@ -22,9 +29,10 @@ struct export
     FILE *out;
     lb_error error;  /* code 0: none */
     int write_error; /* an errno */
-    bool ready, ended;
+    bool by_id, ready, ended;
     int resets;
     char last[LB_PLAYER_MAX + 1];
+    struct lbctl_sort sort; /* unless by_id */
     int64_t players, expected;
     int64_t created_us;
     bool ascending;
@@ -48,18 +56,29 @@ static int check_stream(struct export *export)
     return export->ended = true;
 }
 
-static int write_row(struct export *export, const lb_player *row)
+static int write_row(const lb_player *row, void *user)
 {
+    struct export *export = user;
+
+    lbctl_emit_player(export->out, row);
+    putc_unlocked('\n', export->out);
+    export->players++;
+    return check_stream(export);
+}
+
+static int take_row(struct export *export, const lb_player *row)
+{
+    if (!export->by_id) {
+        lbctl_sort_add(&export->sort, row);
+        return 0;
+    }
     if (strcmp(row->id, export->last) <= 0) {
         if (export->resets > 1)
             return 0;
         return fail(export, LB_E_PROTO, "the rows do not come in order: this is a bug");
     }
     (void)snprintf(export->last, sizeof export->last, "%s", row->id);
-    lbctl_emit_player(export->out, row);
-    putc_unlocked('\n', export->out);
-    export->players++;
-    return check_stream(export);
+    return write_row(row, export);
 }
 
 static int on_change(const lb_change *change, void *user)
@@ -70,9 +89,10 @@ static int on_change(const lb_change *change, void *user)
     switch (change->type) {
     case LB_CHANGE_RESET:
         export->resets++;
+        lbctl_sort_clear(&export->sort);
         return 0;
     case LB_CHANGE_ROW:
-        return write_row(export, change->new_row);
+        return take_row(export, change->new_row);
     case LB_CHANGE_READY:
         export->ready = export->ended = true;
         return 1;
@@ -83,10 +103,11 @@ static int on_change(const lb_change *change, void *user)
     }
 }
 
-/* What may pass by itself is waited for until the timeout. */
-static bool is_passing(int code)
+/* What may pass by itself is waited for until the timeout: a server may come back, a disk not. */
+static bool is_passing(const struct export *export, int code)
 {
-    return code == 0 || code == LB_E_BUSY || code == LB_E_NOMEM || code == LB_E_TIMEOUT;
+    return code == 0 || code == LB_E_BUSY || code == LB_E_NOMEM || code == LB_E_TIMEOUT ||
+           (code == LB_E_IO && !export->by_id);
 }
 
 static void wait_for_rows(struct export *export)
@@ -94,13 +115,20 @@ static void wait_for_rows(struct export *export)
     struct lbctl *ctl = export->ctl;
     uint64_t end = export->heard_us + (uint64_t)ctl->timeout_ms * 1000, now = lbctl_now_us();
 
-    if (!is_passing(ctl->trouble.code))
+    if (!is_passing(export, ctl->trouble.code))
         fail(export, ctl->trouble.code, ctl->trouble.msg);
     else if (now >= end)
         fail(export, LB_E_TIMEOUT,
              ctl->trouble.code ? ctl->trouble.msg : "timed out, no more rows came");
     else
         lb_client_wait(ctl->client, end - now);
+}
+
+static void show_progress(struct export *export)
+{
+    int64_t rows = export->by_id ? export->players : (int64_t) export->sort.n;
+
+    lbctl_progress_show(&export->progress, rows, export->expected, rows);
 }
 
 static void read_rows(struct export *export)
@@ -114,12 +142,21 @@ static void read_rows(struct export *export)
     while (!export->ended) {
         int r = lb_client_process(client);
 
-        lbctl_progress_show(&export->progress, export->players, export->expected, export->players);
+        show_progress(export);
         if (r < 0)
             fail(export, r, lb_strerror(r));
         else if (r == 0 && !export->ended)
             wait_for_rows(export);
     }
+}
+
+static int note_store(const char *name, const char *value, void *user)
+{
+    struct export *export = user;
+
+    if (strcmp(name, "store") == 0)
+        export->by_id = strcmp(value, "sqlite") == 0;
+    return 0;
 }
 
 static int look(struct export *export, lb_error *error)
@@ -153,6 +190,9 @@ static void write_board(struct export *export)
     read_rows(export);
     if (export->ready)
         check_same_board(export);
+    if (export->ready && export->error.code == 0)
+        lbctl_sort_end(&export->sort, write_row, export);
+    lbctl_sort_clear(&export->sort);
     if (export->ready && export->error.code == 0)
         fprintf(export->out, "{\"end\":true,\"players\":%" PRId64 "}\n", export->players);
     lbctl_progress_end(&export->progress);
@@ -216,7 +256,8 @@ int lbctl_export(struct lbctl *ctl)
     const char *name = ctl->operand[FILE_NAME];
     struct export export = {.ctl = ctl, .path = name && strcmp(name, "-") != 0 ? name : NULL};
 
-    if (look(&export, &export.error) < 0)
+    if (look(&export, &export.error) < 0 ||
+        lb_database_info(ctl->client, NULL, note_store, &export, &export.error) < 0)
         return lbctl_fail(ctl, &export.error);
     lbctl_progress_start(&export.progress, "exporting");
     if (!export.path && isatty(STDOUT_FILENO))

@@ -5,8 +5,9 @@
 
 const struct lbctl_option lbctl_options[OPT_N] = {
     [OPT_DATABASE] = {"database", "URL",
-                      "the database, sqlite:PATH. Default: DATABASE_URL from the environment,\n"
-                      "if that is unset or empty sqlite:leaderboard.db"},
+                      "the database, sqlite:PATH or rethinkdb://[USER:PASSWORD@]HOST[:PORT]/NAME.\n"
+                      "Default: DATABASE_URL from the environment, if that is unset or empty\n"
+                      "sqlite:leaderboard.db"},
     [OPT_JSON] = {"json", NULL, "print one JSON document on one line instead of a table"},
     [OPT_TIMEOUT] = {"timeout", "SECONDS",
                      "give up after that long: more than 0, at most 3600, fractions allowed.\n"
@@ -32,6 +33,15 @@ const struct lbctl_option lbctl_options[OPT_N] = {
                  "hours prints the first answer and changes nothing. With a key a write\n"
                  "whose outcome is unknown is repeated at once"},
     [OPT_NO_ROWS] = {"no-rows", NULL, "changes only, without the rows that are there already"},
+    [OPT_GRIP_URL] = {"grip-url", "URL",
+                      "where the proxies take publications, several separated by spaces.\n"
+                      "Default: GRIP_URL from the environment"},
+    [OPT_PREFIX] = {"prefix", "TEXT",
+                    "what the channels begin with, before the board. Default: GRIP_PREFIX\n"
+                    "from the environment"},
+    [OPT_INTERVAL] = {"interval", "MS",
+                      "at least so many milliseconds between two states of a board. Default\n"
+                      "100"},
 };
 
 static const char exit_statuses[] =
@@ -128,7 +138,8 @@ static void help_program(void)
          "  lbctl score-add demo alice 10\n"
          "  lbctl board-get demo --limit 10\n"
          "  lbctl watch demo\n"
-         "  lbctl --database sqlite:/var/lib/game/scores.db --json board-list");
+         "  lbctl --database sqlite:/var/lib/game/scores.db --json board-list\n"
+         "  lbctl --database rethinkdb://db.example.com/game doctor");
     fputs(exit_statuses, stdout);
 }
 

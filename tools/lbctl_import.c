@@ -20,15 +20,18 @@ struct write {
     struct import *import;
     struct write *next_free;
     uint64_t line;
+    bool is_board;
 };
 
 struct import {
     struct lbctl *ctl;
+    bool many;         /* rows of many boards, each of which says which; or lines of one board */
+    const char *board; /* NULL if many */
     struct lbctl_reader reader;
     struct lbctl_progress progress;
     bool has_header, has_end, ascending, created;
     bool checked;                      /* the second pass */
-    int64_t players;                   /* lines of players in this pass */
+    int64_t players, boards;           /* lines of them in this pass */
     int64_t total, changed, unchanged; /* of all passes */
     struct write writes[FLIGHT], *free_writes;
     unsigned in_flight;
@@ -61,6 +64,9 @@ static bool place_line(struct import *import, const struct lbctl_line *line)
     if (import->has_end)
         return bad_line(import, "stands behind the end");
     switch (line->kind) {
+    case LBCTL_LINE_BOARD:
+        import->boards++;
+        return true;
     case LBCTL_LINE_HEADER:
         if (import->has_header || import->players > 0)
             return bad_line(import, "begins another board: import one file after the other");
@@ -74,34 +80,58 @@ static bool place_line(struct import *import, const struct lbctl_line *line)
         return line->players == import->players || bad_line(import, why);
     default:
         import->players++;
-        return true;
+        (void)snprintf(why, sizeof why, "is of board '%s': import-boards puts each row on its own",
+                       line->board);
+        return import->many || !*line->board || strcmp(line->board, import->board) == 0 ||
+               bad_line(import, why);
     }
 }
 
-/* Calls fn, if there is one, for each player. False after saying why. */
+/* Returns 1, its line, 0 at the end, or -1 after saying why. */
+static int next_line(struct import *import, struct lbctl_line *ret)
+{
+    struct lbctl_reader *reader = &import->reader;
+    char buf[320];
+    const char *text, *why = NULL;
+    size_t len;
+    bool ok;
+    int r;
+
+    if (import->many)
+        r = lbctl_reader_object(reader, &text, &len, &why);
+    else
+        r = lbctl_reader_next(reader, &text, &len);
+    if (r == LBCTL_READER_LONG)
+        (void)snprintf(buf, sizeof buf, "is longer than %d bytes", LBCTL_LINE_MAX);
+    why = r == LBCTL_READER_BAD ? why : buf;
+    if (r == 0 || r == -1)
+        return r;
+    if (r < 0) {
+        (void)bad_line(import, why);
+        return -1;
+    }
+    ok =
+        import->many ? lbctl_row_parse(text, len, ret, buf) : lbctl_line_parse(text, len, ret, buf);
+    return ok || bad_line(import, buf) ? 1 : -1;
+}
+
+/* Calls fn, if there is one, for each player and board. False after saying why. */
 static bool each_line(struct import *import, bool (*fn)(struct import *, const struct lbctl_line *))
 {
     struct lbctl_line line;
-    char why[320];
-    const char *text;
-    size_t len;
     int r;
 
-    import->players = 0;
+    import->players = import->boards = 0;
     import->has_header = import->has_end = false;
-    while ((r = lbctl_reader_next(&import->reader, &text, &len)) > 0) {
-        if (!lbctl_line_parse(text, len, &line, why))
-            return bad_line(import, why);
+    while ((r = next_line(import, &line)) > 0) {
+        bool is_row = line.kind == LBCTL_LINE_PLAYER || line.kind == LBCTL_LINE_BOARD;
+
         if (!place_line(import, &line))
             return false;
-        if (fn && line.kind == LBCTL_LINE_PLAYER && !fn(import, &line))
+        if (fn && is_row && !fn(import, &line))
             return false;
         lbctl_progress_show(&import->progress, import->reader.at, import->reader.size,
                             import->players);
-    }
-    if (r == LBCTL_READER_LONG) {
-        (void)snprintf(why, sizeof why, "is longer than %d bytes", LBCTL_LINE_MAX);
-        return bad_line(import, why);
     }
     return r == 0;
 }
@@ -120,7 +150,7 @@ static bool check_file(struct import *import)
                                 "board again");
     if (import->has_header && !import->ascending && import->ctl->option[OPT_ASCENDING])
         return bad_file(import, "is of a descending board: leave out --ascending");
-    if (!import->has_header && import->players == 0)
+    if (!import->has_header && import->players + import->boards == 0)
         return bad_file(import, "has no players in it");
     import->total = import->players;
     import->checked = true;
@@ -138,7 +168,7 @@ static int find_direction(struct import *import, uint32_t *ret, lb_error *error)
     *ret = import->ascending || import->ctl->option[OPT_ASCENDING] ? LB_BOARD_ASCENDING : 0;
     if (import->has_header || *ret)
         return 0;
-    r = lb_board_info(import->ctl->client, import->ctl->operand[BOARD], NULL, &board, error);
+    r = lb_board_info(import->ctl->client, import->board, NULL, &board, error);
     if (r == 0 && board->ascending)
         *ret = LB_BOARD_ASCENDING;
     return r == LB_E_NOTFOUND ? 0 : r;
@@ -151,8 +181,7 @@ static int create_board(struct import *import)
     int r = find_direction(import, &flags, &error);
 
     if (r == 0)
-        r = lb_board_create(import->ctl->client, import->ctl->operand[BOARD], flags, NULL, NULL,
-                            &error);
+        r = lb_board_create(import->ctl->client, import->board, flags, NULL, NULL, &error);
     import->created = r > 0;
     return r < 0 ? lbctl_fail(import->ctl, &error) : LBCTL_DONE;
 }
@@ -176,7 +205,7 @@ static void on_done(const lb_result *result, void *user)
     import->free_writes = write;
     if (result->code < 0)
         note_failure(import, write->line, result->code, result->message);
-    else
+    else if (!write->is_board)
         ++*(result->code ? &import->changed : &import->unchanged);
 }
 
@@ -193,7 +222,22 @@ static void drive(struct import *import, unsigned most)
     }
 }
 
-static bool write_player(struct import *import, const struct lbctl_line *line)
+static int start_write(struct import *import, const struct lbctl_line *line, struct write *write,
+                       lb_error *error)
+{
+    lb_client *client = import->ctl->client;
+    lb_write_options options;
+
+    if (write->is_board)
+        return lb_board_create_start(client, line->board, 0, NULL, on_done, write, NULL, error);
+    lb_write_options_init(&options);
+    options.flags = import->many ? LB_WRITE_CREATE : 0;
+    return lb_player_restore_start(client, import->many ? line->board : import->board, line->id,
+                                   *line->name ? line->name : NULL, line->score, line->reached_us,
+                                   &options, on_done, write, NULL, error);
+}
+
+static bool write_line(struct import *import, const struct lbctl_line *line)
 {
     struct write *write;
     lb_error error;
@@ -204,9 +248,8 @@ static bool write_player(struct import *import, const struct lbctl_line *line)
     write = import->free_writes;
     if (import->failure.code)
         return false;
-    if (lb_player_restore_start(import->ctl->client, import->ctl->operand[BOARD], line->id,
-                                *line->name ? line->name : NULL, line->score, line->reached_us,
-                                NULL, on_done, write, NULL, &error) < 0) {
+    write->is_board = line->kind == LBCTL_LINE_BOARD;
+    if (start_write(import, line, write, &error) < 0) {
         note_failure(import, import->reader.line, error.code, error.msg);
         return false;
     }
@@ -241,7 +284,7 @@ static int write_players(struct import *import)
         import->free_writes = &import->writes[i];
     }
     lbctl_progress_start(&import->progress, "importing");
-    ok = each_line(import, write_player);
+    ok = each_line(import, write_line);
     drive(import, 0);
     lbctl_progress_end(&import->progress);
     if (import->failure.code)
@@ -253,35 +296,41 @@ static int write_players(struct import *import)
     return LBCTL_FAILED;
 }
 
-static void print_summary(const struct import *import)
+static void print_json(const struct import *import)
 {
-    const char *board = import->ctl->operand[BOARD];
-    lbctl_json *object;
+    lbctl_json *object = lbctl_json_new();
     char *text;
 
-    if (!import->ctl->option[OPT_JSON]) {
-        printf("imported %" PRId64 " players to %s: %" PRId64 " changed, %" PRId64 " unchanged\n",
-               import->total, board, import->changed, import->unchanged);
-        return;
-    }
-    object = lbctl_json_new();
-    lbctl_json_string(object, "board", board);
+    if (!import->many)
+        lbctl_json_string(object, "board", import->board);
     lbctl_json_number(object, "players", import->total);
     lbctl_json_number(object, "changed", import->changed);
     lbctl_json_number(object, "unchanged", import->unchanged);
-    lbctl_json_bool(object, "created", import->created);
+    if (!import->many)
+        lbctl_json_bool(object, "created", import->created);
     text = lbctl_json_end(object);
     puts(text);
     free(text);
 }
 
+static void print_summary(const struct import *import)
+{
+    if (import->ctl->option[OPT_JSON])
+        print_json(import);
+    else
+        printf("imported %" PRId64 " players to %s: %" PRId64 " changed, %" PRId64 " unchanged\n",
+               import->total, import->many ? "their boards" : import->board, import->changed,
+               import->unchanged);
+}
+
 static int run(struct import *import)
 {
-    int status;
+    int status = LBCTL_DONE;
 
     if (!check_file(import))
         return LBCTL_FAILED;
-    status = create_board(import);
+    if (!import->many)
+        status = create_board(import);
     if (status == LBCTL_DONE)
         status = write_players(import);
     if (status == LBCTL_DONE)
@@ -289,22 +338,33 @@ static int run(struct import *import)
     return status;
 }
 
-int lbctl_import(struct lbctl *ctl)
+static int import_file(struct lbctl *ctl, const char *board, const char *file)
 {
-    struct import *import;
-    lb_error error;
-    int status;
+    struct import *import = lbctl_alloc(sizeof *import);
+    int status = LBCTL_FAILED;
 
-    /* Before a long file is read. */
-    if (lb_board_id_check(ctl->operand[BOARD], &error) < 0)
-        return lbctl_fail(ctl, &error);
-    import = lbctl_alloc(sizeof *import);
     import->ctl = ctl;
-    status = LBCTL_FAILED;
-    if (lbctl_reader_open(&import->reader, ctl->operand[FILE_NAME])) {
+    import->many = !board;
+    import->board = board;
+    if (lbctl_reader_open(&import->reader, file)) {
         status = run(import);
         lbctl_reader_close(&import->reader);
     }
     free(import);
     return status;
+}
+
+int lbctl_import(struct lbctl *ctl)
+{
+    lb_error error;
+
+    /* Before a long file is read. */
+    if (lb_board_id_check(ctl->operand[BOARD], &error) < 0)
+        return lbctl_fail(ctl, &error);
+    return import_file(ctl, ctl->operand[BOARD], ctl->operand[FILE_NAME]);
+}
+
+int lbctl_import_boards(struct lbctl *ctl)
+{
+    return import_file(ctl, NULL, ctl->operand[0]);
 }

@@ -11,7 +11,19 @@
 #define VERSION 1
 
 /* The member of each number in names[]. */
-enum { ID, NAME, SCORE, REACHED, FORMAT, VERSION_NUMBER, ASCENDING, END, PLAYERS, N_MEMBERS };
+enum {
+    ID,
+    NAME,
+    SCORE,
+    REACHED,
+    FORMAT,
+    VERSION_NUMBER,
+    ASCENDING,
+    END,
+    PLAYERS,
+    BOARD_ID,
+    N_MEMBERS
+};
 
 static const char *const names[N_MEMBERS] = {
     [ID] = "id",
@@ -23,6 +35,7 @@ static const char *const names[N_MEMBERS] = {
     [ASCENDING] = "ascending",
     [END] = "end",
     [PLAYERS] = "players",
+    [BOARD_ID] = "board",
 };
 
 struct parse {
@@ -113,8 +126,20 @@ static bool take_text(struct parse *p, int id, int (*check)(const char *, lb_err
     return true;
 }
 
+/* A line need not say what board it is of, and may have a member of its own that is called so. */
+static void note_board(const struct parse *p, char *ret)
+{
+    char text[LB_BOARD_MAX + 1];
+
+    if (p->member[BOARD_ID].type == LBCTL_JSON_STRING &&
+        lbctl_token_string(&p->member[BOARD_ID], text, sizeof text) &&
+        lb_board_id_check(text, NULL) == 0)
+        memcpy(ret, text, strlen(text) + 1);
+}
+
 static bool take_player(struct parse *p, struct lbctl_line *ret)
 {
+    note_board(p, ret->board);
     ret->kind = LBCTL_LINE_PLAYER;
     return take_text(p, ID, lb_player_id_check, LB_PLAYER_MAX, ret->id) &&
            take_number(p, SCORE, LB_SCORE_MIN, &ret->score) &&
@@ -175,4 +200,32 @@ bool lbctl_line_parse(const char *text, size_t len, struct lbctl_line *ret, char
     if (!is_there(&p, ID) && is_there(&p, END))
         return take_end(&p, ret);
     return take_player(&p, ret);
+}
+
+/* The member is there, but says nothing. */
+static bool is_void(const struct parse *p, int id)
+{
+    const struct lbctl_token *member = &p->member[id];
+
+    return member->type == LBCTL_JSON_NULL ||
+           (member->type == LBCTL_JSON_STRING && member->len == 0);
+}
+
+bool lbctl_row_parse(const char *text, size_t len, struct lbctl_line *ret, char why[320])
+{
+    struct parse p = {.why = why};
+    const char *problem;
+    size_t at;
+
+    *ret = (struct lbctl_line){.kind = LBCTL_LINE_BOARD};
+    if (!lbctl_scan_object(text, len, names, N_MEMBERS, p.member, &problem, &at))
+        return wrong(&p, "%s (byte %zu)", problem, at);
+    if (!is_there(&p, ID) && (is_there(&p, FORMAT) || is_there(&p, END)))
+        return wrong(&p, "is of a file of lbctl export, which holds one board: take lbctl import");
+    if (is_void(&p, NAME))
+        p.member[NAME].type = LBCTL_JSON_MISSING;
+    if (!is_there(&p, BOARD_ID) && !is_there(&p, SCORE))
+        return take_text(&p, ID, lb_board_id_check, LB_BOARD_MAX, ret->board);
+    return take_text(&p, BOARD_ID, lb_board_id_check, LB_BOARD_MAX, ret->board) &&
+           take_player(&p, ret);
 }

@@ -66,12 +66,20 @@ int lbctl_player_around(struct lbctl *ctl)
 typedef int (*score_fn)(lb_client *client, const char *board, const char *player, int64_t number,
                         const lb_write_options *options, const lb_player **ret, lb_error *reterr);
 
+/* Says that this try has not reached the database, whatever became of the one before. */
+static bool is_lost(int code)
+{
+    return code == LB_E_TIMEOUT || code == LB_E_IO || code == LB_E_BUSY || code == LB_E_TLS;
+}
+
+/* With a key, a write whose outcome is unknown is repeated while there is time. When no repeat gets
+ * through the outcome is that of the first try: still unknown. */
 static int write_score(struct lbctl *ctl, score_fn fn, int64_t number, uint32_t flags)
 {
     uint64_t end = lbctl_now_us() / 1000 + ctl->timeout_ms, now;
     const lb_player *player;
     lb_write_options options;
-    lb_error error;
+    lb_error error, unknown = {.code = 0};
     int r, tries = 0;
 
     lb_write_options_init(&options);
@@ -81,13 +89,15 @@ static int write_score(struct lbctl *ctl, score_fn fn, int64_t number, uint32_t 
     do {
         r = fn(ctl->client, ctl->operand[BOARD], ctl->operand[PLAYER], number, &options, &player,
                &error);
+        if (r == LB_E_UNKNOWN)
+            unknown = error;
         now = lbctl_now_us() / 1000;
         if (now < end)
             options.timeout_ms = (uint32_t)(end - now);
     } while (r == LB_E_UNKNOWN && options.idempotency_key && ++tries < TRIES && now < end);
-    if (r < 0)
-        return lbctl_fail(ctl, &error);
-    return lbctl_print_written(ctl, player, r > 0);
+    if (r >= 0)
+        return lbctl_print_written(ctl, player, r > 0);
+    return lbctl_fail(ctl, unknown.code && is_lost(r) ? &unknown : &error);
 }
 
 int lbctl_score_add(struct lbctl *ctl)

@@ -150,11 +150,131 @@ int lbctl_reader_next(struct lbctl_reader *reader, const char **ret, size_t *ret
     return *ret_len > LBCTL_LINE_MAX ? LBCTL_READER_LONG : 1;
 }
 
+/* ---- Objects -------------------------------------------------------------------------------- */
+
+/* The next byte that is no white space, which stays; -1 = there is none, -2 = reading failed. */
+static int peek(struct lbctl_reader *reader)
+{
+    for (;;) {
+        if (reader->start == reader->end) {
+            int r = fill(reader);
+
+            if (r <= 0)
+                return r < 0 ? -2 : -1;
+        }
+        if (!memchr(" \t\r\n", reader->buf[reader->start], 4))
+            return (unsigned char)reader->buf[reader->start];
+        reader->breaks += reader->buf[reader->start++] == '\n';
+    }
+}
+
+/* Takes a bracket or a comma. Returns what is wrong with it, or NULL. */
+static const char *take_mark(struct lbctl_reader *reader, int c)
+{
+    bool fits = c == '[' ? !reader->in_list
+                         : reader->in_list && !reader->has_comma && (c == ']' || reader->has_item);
+
+    if (!fits)
+        return "is not valid JSON: a bracket or a comma is not where one may be";
+    reader->start++;
+    reader->in_list = c != ']';
+    reader->has_comma = c == ',';
+    reader->has_item = c == ',';
+    return NULL;
+}
+
+/* To where an object begins. Returns 1, 0 = there is none, -1, LBCTL_READER_BAD. */
+static int find_object(struct lbctl_reader *reader, const char **ret_why)
+{
+    int c;
+
+    while ((c = peek(reader)) == '[' || c == ']' || c == ',') {
+        reader->line = reader->breaks + 1;
+        *ret_why = take_mark(reader, c);
+        if (*ret_why)
+            return LBCTL_READER_BAD;
+    }
+    reader->line = reader->breaks + 1;
+    if (c == -2)
+        return -1;
+    if (c == -1 && !reader->in_list)
+        return 0;
+    *ret_why = NULL;
+    if (c == -1)
+        *ret_why = "is the last one, but its list has no end: the file is cut short";
+    else if (c != '{')
+        *ret_why = "is not a JSON object";
+    else if (reader->in_list && reader->has_item && !reader->has_comma)
+        *ret_why = "is not valid JSON: a comma is missing";
+    return *ret_why ? LBCTL_READER_BAD : 1;
+}
+
+/* How far an object has been followed. */
+struct braces {
+    size_t at;
+    unsigned depth;
+    bool in_string, escaped;
+};
+
+/* Returns true at the last brace. */
+static bool follow(struct braces *b, char c)
+{
+    if (b->in_string) {
+        b->in_string = b->escaped || c != '"';
+        b->escaped = !b->escaped && c == '\\';
+    } else if (c == '"') {
+        b->in_string = true;
+    } else if (c == '{' || c == '}') {
+        b->depth += c == '{' ? 1U : -1U;
+    }
+    return b->depth == 0;
+}
+
+/* What lies between `start` and the last brace, or the end of the file. */
+static int measure(struct lbctl_reader *reader, size_t *ret_len)
+{
+    struct braces b = {0};
+    int r = 1;
+
+    while (r > 0) {
+        while (b.at < reader->end - reader->start) {
+            if (b.at == LBCTL_LINE_MAX)
+                return LBCTL_READER_LONG;
+            if (follow(&b, reader->buf[reader->start + b.at++])) {
+                *ret_len = b.at;
+                return 1;
+            }
+        }
+        r = fill(reader);
+    }
+    *ret_len = b.at;
+    return r < 0 ? r : 1;
+}
+
+int lbctl_reader_object(struct lbctl_reader *reader, const char **ret, size_t *ret_len,
+                        const char **ret_why)
+{
+    int r = find_object(reader, ret_why);
+
+    if (r == 1)
+        r = measure(reader, ret_len);
+    if (r != 1)
+        return r;
+    *ret = reader->buf + reader->start;
+    for (size_t i = 0; i < *ret_len; i++)
+        reader->breaks += (*ret)[i] == '\n';
+    reader->start += *ret_len;
+    reader->has_item = reader->in_list;
+    reader->has_comma = false;
+    return 1;
+}
+
 bool lbctl_reader_rewind(struct lbctl_reader *reader)
 {
     reader->start = reader->end = 0;
     reader->at = 0;
-    reader->line = 0;
+    reader->line = reader->breaks = 0;
+    reader->in_list = reader->has_item = reader->has_comma = false;
     return lseek(reader->fd, reader->base, SEEK_SET) == reader->base || fail(reader, "read");
 }
 

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../support/cli.sh"
 
 COMMANDS='board-create board-list board-info board-get board-delete player-put player-get player-around
-    player-remove score-add score-set watch changes import export doctor'
+    player-remove score-add score-set watch changes import import-boards export relay doctor'
 
 test_help() {
     check 0 '^usage: lbctl ' '' --help

@@ -213,4 +213,23 @@ test_full_device() {
     same 'lbctl: cannot write to standard output: No space left on device' "$(<"$DIR/err")" 'the error'
 }
 
+# Somebody writes into the log itself: what it would make deaf is refused, what is a gap is told as one.
+test_forged_log() {
+    need sqlite3
+    ok score-add demo alice 10
+    follow changes demo
+    read_to '"ready"'
+    sqlite3 leaderboard.db "INSERT INTO changes(seq, us, board, id) VALUES (9223372036854775807, 1, 'demo', 'alice')" \
+        2>"$DIR/err" && fail 'the highest number is taken'
+    grep -q 'CHECK constraint failed' "$DIR/err" || fail 'another error' "$(<"$DIR/err")"
+    sql "INSERT INTO changes(seq, us, board, id) VALUES (4611686018427387903 - 1000, 1, 'demo', 'alice')"
+    read_to '"ready"'
+    same '{"type":"reset","board":"demo","old":null,"new":null}' "$(head -n 1 <<<"$lines")" 'after the gap'
+    ok score-add demo alice 5
+    read_to '"change"'
+    [[ $lines == *'"new":{"id":"alice","name":"alice","score":15}'* ]] || fail 'another change' "$lines"
+    kill "$WATCH_PID"
+    wait_end 0 'fell behind the change log'
+}
+
 run_tests

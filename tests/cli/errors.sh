@@ -97,6 +97,24 @@ test_newer_schema() {
 }
 
 # Somebody else's database is not touched.
+# A .dump leaves out the two numbers that mark a database: it says which, and they are right.
+test_dumped_database() {
+    local mark
+    need sqlite3
+    ok score-add demo alice 10
+    sqlite3 leaderboard.db .dump | sqlite3 copy.db
+    check 1 '' "^lbctl: 'copy.db' has a leaderboard's tables but not its mark, as after .dump: do sqlite3 FILE 'PRAGMA" \
+        --database sqlite:copy.db board-list
+    mark=${err#*sqlite3 FILE \'}
+    sqlite3 copy.db "${mark%\'}"
+    ok --database sqlite:copy.db score-add demo alice 5
+    ok --database sqlite:copy.db doctor
+    [[ $("$LBCTL" --database sqlite:copy.db board-get demo) == *15* ]] || fail 'not the score'
+    # A part of it is no such copy.
+    sqlite3 part.db "$(sqlite3 leaderboard.db '.schema players' | sed '/^CREATE TRIGGER/,$d')"
+    check 1 '' 'did not make: name another file$' --database sqlite:part.db board-list
+}
+
 test_foreign_database() {
     need sqlite3
     sqlite3 leaderboard.db 'CREATE TABLE players(id, wins); INSERT INTO players VALUES (1, 2)'

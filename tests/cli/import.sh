@@ -241,6 +241,129 @@ test_files() {
     check 3 '' . board-info demo
 }
 
+# ---- Rows of many boards --------------------------------------------------------------------------------------
+
+# The tables of another program as `rethinkdb export` writes them, in order of their ids: equal scores are in the
+# order of the file.
+seed() {
+    cat >boards.json <<'END'
+[
+{"id": "b2"},
+{"id": "7b9fae85-4b07-43f7-b977-84b631fe8243"},
+{"id": "empty", "title": "\u00d8 {[\"\\"}
+]
+END
+    cat >players.json <<'END'
+[
+{"board": "b2", "id": "00121e51-aea2-4038-b793-e9c0a89da413", "name": "Al \\ \"}{", "score": 65},
+{"board": "7b9fae85-4b07-43f7-b977-84b631fe8243", "id": "p2", "name": "", "score": 3, "extra": {"a": [{}, "}"]}},
+{"board": "b2", "id": "p3", "name": "B\u00f6b", "score": 70},
+{"board": "b2", "id": "p1", "name": null, "score": 65},
+{"board": "b2", "id": "p0", "score": -65}
+]
+END
+}
+
+check_seed() {
+    same '{"players":[{"id":"p3","name":"Böb","score":70,"position":1,"rank":1},{"id":"00121e51-aea2-4038-b793-e9c0a89da413","name":"Al \\ \"}{","score":65,"position":2,"rank":2},{"id":"p1","name":"p1","score":65,"position":3,"rank":2},{"id":"p0","name":"p0","score":-65,"position":4,"rank":4}]}' \
+        "$("$LBCTL" --json board-get b2)" "the board, $1"
+    same '{"players":[{"id":"p2","name":"p2","score":3,"position":1,"rank":1}]}' \
+        "$("$LBCTL" --json board-get 7b9fae85-4b07-43f7-b977-84b631fe8243)" "the other board, $1"
+}
+
+test_boards() {
+    seed
+    cat boards.json players.json >both
+    "$LBCTL" import-boards - <both >"$DIR/out"
+    same 'imported 5 players to their boards: 5 changed, 0 unchanged' "$(<"$DIR/out")" 'the summary'
+    check_seed 'as exported'
+    check 0 '"players":0' '' --json board-info empty
+    same '{"players":5,"changed":5,"unchanged":0}' "$("$LBCTL" --json import-boards players.json)" 'once more'
+    check_seed 'once more'
+}
+
+# However the rows are laid out.
+test_boards_layouts() {
+    local layout
+    need jq
+    seed
+    for layout in '-c .' '-c .[]' '.' '.[]' '--tab .'; do
+        rm -f leaderboard.db*
+        jq $layout players.json | sed 's/$/\r/' >rows
+        ok import-boards rows
+        check_seed "jq $layout"
+    done
+}
+
+# bad_rows PATTERN TEXT
+bad_rows() {
+    printf '%b' "$2" >rows
+    check 1 '' "^lbctl: rows,? ?$1.*; nothing was written\$" import-boards rows
+    [ ! -e leaderboard.db ] || fail "something was created for $2"
+}
+
+test_boards_bad_rows() {
+    local long
+    bad_rows 'line 2 lacks "board"' '[\n{"id":"a","score":1}]'
+    bad_rows 'line 3 lacks "score"' '[{"id":"a"},\n\n{"id":"a","board":"b"}]'
+    bad_rows 'line 1 lacks "id"' '[{}]'
+    bad_rows 'line 1 has a bad "id": a board id' '{"id":"a b"}'
+    bad_rows 'line 1 has a bad "board": a board id' '{"id":"a","score":1,"board":"a b"}'
+    bad_rows 'line 1 has a number for "board"' '{"id":"a","score":1,"board":7}'
+    bad_rows 'line 1 has a bad "score": .*1.5' '{"id":"a","score":1.5,"board":"b"}'
+    bad_rows 'line 1 has null for "score"' '{"id":"a","score":null,"board":"b"}'
+    bad_rows 'line 1 has a bad "name"' '{"id":"a","score":1,"board":"b","name":"\\n"}'
+    bad_rows 'line 2 is not valid JSON' '{"id":"a"}\n{"id":"b",}'
+    bad_rows 'line 1 is not a JSON object' '7'
+    bad_rows 'line 1 is not a JSON object' '\xef\xbb\xbf[{"id":"a"}]'
+    bad_rows 'line 1 is not valid JSON: a bracket' '[{"id":"a"},,{"id":"b"}]'
+    bad_rows 'line 1 is not valid JSON: a bracket' '[,{"id":"b"}]'
+    bad_rows 'line 2 is not valid JSON: a bracket' '[{"id":"b"},\n]'
+    bad_rows 'line 1 is not valid JSON: a bracket' '{"id":"b"}]'
+    bad_rows 'line 1 is not valid JSON: a bracket' '{"id":"a"},{"id":"b"}'
+    bad_rows 'line 1 is not valid JSON: a bracket' '[[{"id":"a"}]]'
+    bad_rows 'line 2 is not valid JSON: a comma is missing' '[{"id":"a"}\n{"id":"b"}]'
+    bad_rows 'line 1 is of a file of lbctl export' '{"format":"leaderboard","version":1,"board":"b","ascending":false}'
+    bad_rows 'has no players in it' '[]'
+    bad_rows 'has no players in it' ' \n'
+    printf -v long '%65536s' x
+    bad_rows 'line 1 is longer than 65536 bytes' "{\"id\":\"c\",\"score\":1,\"board\":\"$long\"}"
+    bad_rows 'line 1 is longer than 65536 bytes' "{\"id\":\"c$long$long$long"
+}
+
+# Cut off anywhere within a list it is refused.
+test_boards_cut_short() {
+    local size
+    seed
+    for size in $(seq 1 $(($(wc -c <players.json) - 3))); do
+        head -c "$size" players.json >rows
+        check 1 '' '^lbctl: rows.*; nothing was written$' import-boards rows
+    done
+    check_no_database
+}
+
+check_no_database() {
+    [ ! -e leaderboard.db ] || fail 'a database was created'
+}
+
+# A file of rows that say which board they are of is not poured onto one.
+test_rows_of_another_board() {
+    printf '{"id":"a","score":1,"board":"demo"}\n{"id":"b","score":2,"board":7}\n' >rows
+    ok import demo rows
+    check 1 '' "^lbctl: rows, line 1 is of board 'demo': import-boards puts each row on its own; nothing was written$" \
+        import other rows
+    check 3 '' . board-info other
+}
+
+# What waited in a pipe is kept in a temporary file; a large one goes through in bounded memory.
+test_boards_large() {
+    seq 30000 | awk '{ printf "{\"id\":\"p%d\",\"score\":%d,\"board\":\"b%d\"}\n", $1, $1, $1 % 10 }' >rows
+    "$LBCTL" --json import-boards - < <(cat rows) >"$DIR/out"
+    same '{"players":30000,"changed":30000,"unchanged":0}' "$(<"$DIR/out")" 'the summary'
+    ok --json board-info b7
+    [[ $out == *'"players":3000'* ]] || fail 'not a tenth' "$out"
+}
+
 # Interrupted at any moment it can be done again, and ends as if it had not been.
 test_kill_9() {
     local pid i killed=0

@@ -134,11 +134,11 @@ int lb_score_add(void *c, const char *b, const char *p, int64_t n, const void *o
     static int calls;
     add_fn real = (add_fn)dlsym(RTLD_NEXT, "lb_score_add");
     fprintf(stderr, "call %d\n", ++calls);
-    if (calls > atoi(getenv("UNKNOWN")))
+    if (calls > atoi(getenv("UNKNOWN")) && !getenv("LATER"))
         return real(c, b, p, n, o, r, e);
-    e->code = -17;
-    snprintf(e->msg, sizeof e->msg, "nobody knows");
-    return -17;
+    e->code = calls > atoi(getenv("UNKNOWN")) ? atoi(getenv("LATER")) : -17;
+    snprintf(e->msg, sizeof e->msg, e->code == -17 ? "nobody knows" : "code %d", e->code);
+    return e->code;
 }
 EOF
     cc -shared -fPIC -o fake.so fake.c -ldl || fail 'cannot compile'
@@ -162,6 +162,14 @@ test_unknown_outcome() {
     UNKNOWN=99 unknown score-add demo alice 1 --key k2
     same 4 "$status" 'the status after some tries'
     [[ $err == *'call 4'* && $err != *'call 5'* ]] || fail 'not four tries' "$err"
+    # A repeat that does not get through says nothing about the first try (-7, -10), a refusal does (-16).
+    for later in -7 -10; do
+        LATER=$later UNKNOWN=1 unknown score-add demo alice 1 --key k3
+        same '4|call 1|call 2|lbctl: nobody knows; a write with --key may be repeated without harm' \
+            "$status|${err//$'\n'/|}" "first nobody knows, then $later"
+    done
+    LATER=-16 UNKNOWN=1 unknown score-add demo alice 1 --key k4
+    same '1|call 1|call 2|lbctl: code -16' "$status|${err//$'\n'/|}" 'a refusal'
 }
 
 run_tests
