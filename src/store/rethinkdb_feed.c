@@ -194,6 +194,10 @@ static void take_open(lbi_rdb_source *source)
 
     source->open = true;
     DL_FOREACH (source->listeners, feed) {
+        if (*feed->board && !is_alive(source->feeds, feed->board)) {
+            lbi_rdb_tell_gone(feed);
+            continue;
+        }
         lbi_rdb_tell_reset(feed);
         if (!source->initial)
             lbi_rdb_tell_ready(feed);

@@ -109,14 +109,21 @@ static void board_gone(lbi_rdb_feeds *feeds, lbi_rdb_known *known)
     }
 }
 
-/* Who follows all boards may have missed rows of this one. */
+/* Who follows all boards may have missed rows of this one. Without rows RESET says so; rows are
+ * told by the server when it begins again. */
 static void restart_all_boards(lbi_rdb_feeds *feeds)
 {
     lbi_rdb_source *source;
+    lbi_feed *feed;
 
+    feeds->work = true;
     DL_FOREACH (feeds->sources, source) {
-        if (!*source->board)
+        if (source->initial && !*source->board)
             lbi_rdb_source_stop(source);
+        DL_FOREACH (source->listeners, feed) {
+            if (!source->initial && !*feed->board)
+                feed->told = LBI_RDB_TOLD_NOTHING;
+        }
     }
 }
 
@@ -129,7 +136,6 @@ void lbi_rdb_stray(lbi_rdb_feeds *feeds, const char *board)
         return;
     }
     restart_all_boards(feeds); /* out of memory: the row is told once more */
-    feeds->work = true;
 }
 
 static void board_alive(lbi_rdb_feeds *feeds, lbi_rdb_known *known, int64_t created_us)

@@ -272,3 +272,41 @@ TEST(many_boards, .timeout_s = 120)
     run_until(&w.client, 1, has_all, &tops);
     close_watch(&w);
 }
+
+static int note_type(const lb_change *change, void *user)
+{
+    *(int *)user = change->type;
+    return 0;
+}
+
+static bool is_told_ready(void *user)
+{
+    return *(const int *)user == LB_CHANGE_READY;
+}
+
+/* They share the feed of the table with one that is there. */
+TEST(many_boards_that_are_not_there, .timeout_s = 60)
+{
+    enum { MISSING = 20 };
+    lb_changes_options opts;
+    int told[MISSING + 1] = {0};
+    struct watch w;
+    char board[16];
+
+    open_watch(&w, rethinkdb_live_url());
+    set(w.client, "there", "p", 1);
+    lb_changes_options_init(&opts);
+    opts.flags = LB_CHANGES_NO_ROWS;
+    for (int i = 0; i < MISSING; i++) {
+        snprintf(board, sizeof board, "b%d", i);
+        CHECK_OK(lb_changes_subscribe(w.client, board, &opts, note_type, &told[i], NULL, NULL));
+    }
+    CHECK_OK(lb_changes_subscribe(w.client, "there", &opts, note_type, &told[MISSING], NULL, NULL));
+    run_until(&w.client, 1, is_told_ready, &told[MISSING]);
+    run_idle(w.client);
+    for (int i = 0; i < MISSING; i++)
+        CHECK_EQ(told[i], LB_CHANGE_GONE);
+    set(w.client, "b7", "p", 1);
+    run_until(&w.client, 1, is_told_ready, &told[7]);
+    close_watch(&w);
+}
