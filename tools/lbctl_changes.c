@@ -1,6 +1,7 @@
 #include "lbctl_emit.h"
 #include "lbctl_follow.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const char *const type_names[] = {
@@ -8,13 +9,13 @@ static const char *const type_names[] = {
     [LB_CHANGE_CHANGE] = "change", [LB_CHANGE_GONE] = "gone",
 };
 
-static void print_row(const char *key, const lb_player *row)
+/* Of an old row perhaps no more is known than its id. */
+static void print_row(const char *key, const lb_player *row, bool is_old)
 {
     printf(",\"%s\":", key);
     if (!row) {
         fputs("null", stdout);
-    } else if (row->reached_us == 0) {
-        /* Of an old row perhaps no more is known. */
+    } else if (is_old && row->reached_us == 0) {
         fputs("{\"id\":", stdout);
         lbctl_emit_text(stdout, row->id);
         fputs("}", stdout);
@@ -32,8 +33,8 @@ static int on_change(const lb_change *change, void *user)
         lbctl_emit_text(stdout, change->board);
     else
         fputs("null", stdout);
-    print_row("old", change->old_row);
-    print_row("new", change->new_row);
+    print_row("old", change->old_row, true);
+    print_row("new", change->new_row, false);
     fputs("}\n", stdout);
     lbctl_follow_print_end();
     return 0;

@@ -26,6 +26,8 @@ void lbctl_emit_player(FILE *out, const lb_player *player)
     lbctl_emit_text(out, player->id);
     fputs(",\"name\":", out);
     lbctl_emit_text(out, player->name);
-    fprintf(out, ",\"score\":%" PRId64 ",\"reached_us\":%" PRId64 "}", player->score,
-            player->reached_us);
+    fprintf(out, ",\"score\":%" PRId64, player->score);
+    if (player->reached_us > 0) /* another program may have set none */
+        fprintf(out, ",\"reached_us\":%" PRId64, player->reached_us);
+    putc_unlocked('}', out);
 }

@@ -17,6 +17,7 @@ typedef struct lbi_rdb lbi_rdb;
 typedef struct lbi_rdb_pause {
     uint64_t at_us;
     uint32_t step_us;
+    int code; /* what it is for, where that is told */
 } lbi_rdb_pause;
 
 /* The next try is twice as far off as the last, at most `most_us`, less a random part. */
@@ -227,7 +228,7 @@ typedef struct lbi_rdb_schema {
     unsigned shards;
     lbi_reql_query *query;
     lbi_rdb_pause pause;
-    char why[128];
+    char why[192];
 } lbi_rdb_schema;
 
 /* Does what is next for the requests in store->fresh. */

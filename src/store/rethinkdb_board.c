@@ -41,14 +41,25 @@ static void put_mark(lbi_term *t, const char *board)
 }
 
 /* Soft: whoever goes on with it after a crash finds the mark. */
+/* Only while the board is marked: another client may have finished, and a third one made a board of
+ * this name anew, whose players are not ours to remove. */
 static void put_remove(lbi_term *t, const char *board)
 {
+    lbi_term_call(t, LBI_T_FUNCALL);
+    lbi_term_func(t, 1, 1);
+    lbi_term_call(t, LBI_T_BRANCH);
+    lbi_term_literal(t, OR_ELSE(FIELD(1, "deleting"), "false"));
     lbi_term_call(t, LBI_T_DELETE);
     lbi_term_call(t, LBI_T_LIMIT);
     lbi_rdb_term_rows(t, board, false);
     lbi_term_int(t, REMOVE_STEP);
     lbi_term_end(t);
     end_write(t, "soft");
+    lbi_term_literal(t, "{\"deleted\":0}");
+    lbi_term_end(t);
+    lbi_term_end(t);
+    lbi_rdb_term_board(t, board);
+    lbi_term_end(t);
 }
 
 static void put_drop(lbi_term *t, const char *board)

@@ -101,8 +101,9 @@ void lbi_rdb_feeds_retry(lbi_rdb_feeds *feeds, lbi_rdb_pause *pause, int code, c
     const lbi_store_config *config = &feeds->store->config;
 
     config->counters->retries++;
-    if (pause->step_us == 0)
+    if (pause->step_us == 0 || code != pause->code)
         lbi_notice(config, LB_NOTICE_RETRY, code, "following the database: %.200s", message);
+    pause->code = code;
     lbi_rdb_pause_more(pause, PAUSE_FIRST_US, PAUSE_MOST_US);
     feeds->work = true;
 }

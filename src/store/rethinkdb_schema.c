@@ -6,9 +6,10 @@
  * was dropped: it holds nothing of its own, and who may not make it only does without what needs it.
  *
  * Two who create a table at once get two tables of one name, and nobody can use either. So who
- * creates has a lock: a database `<name>_making`, since databases are what the server creates one
- * after another. Who does not get it waits for what the other makes; when nothing comes of it for
- * STALE_US the other has died, and the lock is dropped. Who may not create databases does without.
+ * creates has a lock: a database `<name>_leaderboard_lock`, since databases are what the server
+ * creates one after another. Who does not get it waits for what the other makes; when nothing comes
+ * of it for STALE_US the other has died, and the lock is dropped. One that has tables is no lock of
+ * ours, and is never dropped. Who may not create databases does without.
  */
 #include "store/rethinkdb.h"
 
@@ -20,9 +21,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_LOCK "it has tables"
 #define MAKE_INDEX "[75,[" PLAYERS ",\"rank\"," RANK_FUNCTION "]]"
 
-enum { PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 1000000, LOSSES_MOST = 8, STALE_US = 8000000 };
+enum { PAUSE_FIRST_US = 50000, PAUSE_MOST_US = 1000000, LOSSES_MOST = 8, STALE_US = 3000000 };
 
 /* ---- What the server says ------------------------------------------------------------------- */
 
@@ -131,13 +133,37 @@ static void refuse(lbi_rdb *store, const lbi_reql_reply *reply)
 
 /* ---- Creating ------------------------------------------------------------------------------- */
 
-static void put_lock(lbi_term *t, const lbi_rdb *store, int id)
-{
-    char name[LBI_RDB_NAME + 16];
+typedef struct lock_name {
+    char text[LBI_RDB_NAME + 20];
+} lock_name;
 
-    (void)snprintf(name, sizeof name, "%s_making", store->url.database);
+static lock_name name_of_lock(const lbi_rdb *store)
+{
+    lock_name name;
+
+    (void)snprintf(name.text, sizeof name.text, "%s_leaderboard_lock", store->url.database);
+    return name;
+}
+
+static void put_name(lbi_term *t, int id, const lock_name *name)
+{
     lbi_term_call(t, id);
-    lbi_term_text(t, name);
+    lbi_term_text(t, name->text);
+    lbi_term_end(t);
+}
+
+static void put_unlock(lbi_term *t, const lock_name *name)
+{
+    lbi_term_call(t, LBI_T_BRANCH);
+    lbi_term_call(t, LBI_T_IS_EMPTY);
+    lbi_term_call(t, LBI_T_TABLE_LIST);
+    put_name(t, LBI_T_DB, name);
+    lbi_term_end(t);
+    lbi_term_end(t);
+    put_name(t, LBI_T_DB_DROP, name);
+    lbi_term_call(t, LBI_T_ERROR);
+    lbi_term_text(t, NO_LOCK);
+    lbi_term_end(t);
     lbi_term_end(t);
 }
 
@@ -146,9 +172,11 @@ enum { LOCK, DATABASE, BOARDS_TABLE, PLAYERS_TABLE, INDEX, READY, UNLOCK, STEPS 
 
 static void put_step(lbi_term *t, const lbi_rdb *store)
 {
+    lock_name lock = name_of_lock(store);
+
     switch (store->schema.step) {
     case LOCK:
-        put_lock(t, store, LBI_T_DB_CREATE);
+        put_name(t, LBI_T_DB_CREATE, &lock);
         break;
     case DATABASE:
         lbi_term_call(t, LBI_T_DB_CREATE);
@@ -170,7 +198,7 @@ static void put_step(lbi_term *t, const lbi_rdb *store)
                             "[140,[" PLAYERS ",\"rank\"]]]]");
         break;
     default:
-        put_lock(t, store, LBI_T_DB_DROP);
+        put_unlock(t, &lock);
         break;
     }
 }
@@ -191,18 +219,35 @@ static bool is_there(const lbi_reql_reply *reply)
 }
 
 /* Somebody else is at it. */
-static void wait_for_other(lbi_rdb_schema *schema)
+static void wait_for_other(const lbi_rdb *store, lbi_rdb_schema *schema)
 {
     uint64_t now_us = lbi_clock_us();
+    lock_name lock = name_of_lock(store);
 
     if (schema->stale_us == 0)
         schema->stale_us = now_us + STALE_US;
     schema->state = LBI_RDB_UNKNOWN;
+    (void)snprintf(schema->why, sizeof schema->why,
+                   "another client is making the database; if none is, drop the database '%s'",
+                   lock.text);
     lbi_rdb_pause_more(&schema->pause, PAUSE_FIRST_US, PAUSE_FIRST_US * 4);
 }
 
+/* A database that somebody uses has the name of the lock. */
+static void refuse_lock(lbi_rdb *store)
+{
+    char message[sizeof((lb_error *)0)->msg];
+    lock_name lock = name_of_lock(store);
+
+    (void)snprintf(message, sizeof message,
+                   "the database '%.170s' has tables: its name is needed for a moment", lock.text);
+    store->schema.state = LBI_RDB_UNKNOWN;
+    store->schema.stealing = false;
+    fail_all(store, LB_E_CONFLICT, message);
+}
+
 /* The lock: it is ours, or another's, or there is none for this user. */
-static bool has_lock(lbi_rdb_schema *schema, const lbi_reql_reply *reply)
+static bool has_lock(const lbi_rdb *store, lbi_rdb_schema *schema, const lbi_reql_reply *reply)
 {
     if (!is_there(reply) || schema->locked) {
         schema->locked = reply->code == 0 || schema->locked;
@@ -213,7 +258,7 @@ static bool has_lock(lbi_rdb_schema *schema, const lbi_reql_reply *reply)
         schema->stealing = true;
         return true;
     }
-    wait_for_other(schema);
+    wait_for_other(store, schema);
     return false;
 }
 
@@ -238,12 +283,16 @@ static int on_created(const lbi_reql_reply *reply, void *user)
         refuse(store, reply);
         return 0;
     }
-    if (schema->step == LOCK && !has_lock(schema, reply))
+    if (schema->step == LOCK && !has_lock(store, schema, reply))
         return 0;
+    if (schema->step == UNLOCK && schema->stealing && strstr(reply->message, NO_LOCK)) {
+        refuse_lock(store);
+        return 0;
+    }
     if (schema->step == UNLOCK)
         schema->locked = false;
+    schema->stealing &= schema->step == LOCK;
     schema->step = schema->stealing ? (unsigned)UNLOCK : schema->step + 1;
-    schema->stealing = false;
     if (schema->step < STEPS)
         create_next(store);
     else

@@ -126,6 +126,39 @@ TEST(many_processes_create_it_at_once, .timeout_s = 120)
     lb_client_free(client);
 }
 
+/* Who made it has died with the lock. */
+TEST(a_lock_that_was_left_behind, .timeout_s = 60)
+{
+    lb_client *client = open_client(rethinkdb_live_url());
+
+    (void)rethinkdb_live_query(rethinkdb_live_port(), "[57,[\"%s_leaderboard_lock\"]]",
+                               rethinkdb_live_database());
+    add(client, "b", "p", 5);
+    CHECK_EQ(score_of(client, "b", "p"), 5);
+    CHECK_STR(rethinkdb_live_query(rethinkdb_live_port(),
+                                   "[51,[[93,[[59,[]],\"%s_leaderboard_lock\"]],\"string\"]]",
+                                   rethinkdb_live_database()),
+              "false");
+    lb_client_free(client);
+}
+
+/* What has tables is somebody's. */
+TEST(a_database_with_the_name_of_the_lock, .timeout_s = 60)
+{
+    lb_client *client = open_client(rethinkdb_live_url());
+    unsigned port = rethinkdb_live_port();
+    const char *name = rethinkdb_live_database();
+    lb_error error;
+
+    (void)rethinkdb_live_query(port, "[57,[\"%s_leaderboard_lock\"]]", name);
+    (void)rethinkdb_live_query(port, "[60,[[14,[\"%s_leaderboard_lock\"]],\"theirs\"]]", name);
+    CHECK_EQ(lb_score_add(client, "b", "p", 1, create(NULL), NULL, &error), LB_E_CONFLICT);
+    CHECK(strstr(error.msg, "has tables") != NULL);
+    CHECK_STR(rethinkdb_live_query(port, "[43,[[62,[[14,[\"%s_leaderboard_lock\"]]]]]]", name),
+              "1");
+    lb_client_free(client);
+}
+
 TEST(a_dropped_database_is_made_again, .timeout_s = 60)
 {
     lb_client *client = open_client(rethinkdb_live_url());

@@ -41,6 +41,8 @@ static enum canned_kind kind_of_call(const char *text)
 {
     if (strstr(text, "\"base\""))
         return CANNED_BATCH;
+    if (strstr(text, "{\"deleted\":0}"))
+        return CANNED_REMOVE;
     return strstr(text, "[54,") ? CANNED_SWEEP : CANNED_READ;
 }
 
@@ -48,7 +50,7 @@ static enum canned_kind kind_of_term(int term, const char *text)
 {
     switch (term) {
     case 65:
-        return CANNED_PROBE;
+        return strstr(text, "_leaderboard_lock") ? CANNED_SCHEMA : CANNED_PROBE;
     case 57:
     case 58:
     case 60:
@@ -60,8 +62,6 @@ static enum canned_kind kind_of_term(int term, const char *text)
         return CANNED_LOOK;
     case 55:
         return kind_of_replace(text);
-    case 54:
-        return CANNED_REMOVE;
     case 64:
         return kind_of_call(text);
     case 44:
