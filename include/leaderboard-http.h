@@ -68,8 +68,8 @@ typedef struct lb_http_options {
 LB_API int lb_http_new(lb_client *client, const lb_http_options *opts, lb_http **ret,
                        lb_error *reterr);
 
-/* Ends a handler: requests in progress are answered with 503, streams end; streams stay yours to
- * free. NULL does nothing. Returns NULL. Callbacks: replies, ready. Since: 0.1. */
+/* Ends a handler: reads in progress are answered with 503, writes with 504 (they may yet be
+ * applied), streams end; streams stay yours to free. NULL does nothing. Returns NULL. Callbacks: replies, ready. Since: 0.1. */
 LB_API lb_http *lb_http_free(lb_http *http);
 
 /* As lb_client_deadline(), for lb_http_process(). Returns: 0. Callbacks: never. Since: 0.1. */

@@ -47,11 +47,51 @@ struct request {
 
 /* ---- Begin and end -------------------------------------------------------------------------- */
 
+static void forget(struct request *request)
+{
+    struct server *server = request->server;
+
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        server->requests = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    free(request->target);
+    free(request->body);
+    free(request);
+}
+
+/* Where the request of a connection is kept until on_end(). */
+static struct request **slot_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* When the parameters of a query, or a long target, do not fit into a connection's memory,
+ * libmicrohttpd ends the connection without on_end(). */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct request **slot = *context;
+
+    (void)cls;
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = calloc(1, sizeof *slot);
+        return;
+    }
+    if (slot && *slot)
+        forget(*slot);
+    free(slot);
+}
+
 /* Called with the target when the first line of a request has come. */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
     struct server *server = cls;
-    struct request *request = calloc(1, sizeof *request);
+    struct request **slot = slot_of(connection),
+                   *request = slot ? calloc(1, sizeof *request) : NULL;
 
     if (!request || !(request->target = strdup(target))) {
         free(request);
@@ -64,6 +104,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     if (request->next)
         request->next->previous = request;
     server->requests = request;
+    *slot = request;
     return request;
 }
 
@@ -91,7 +132,6 @@ static void on_end(void *cls, struct MHD_Connection *connection, void **context,
     struct server *server = cls;
     struct request *request = *context;
 
-    (void)connection;
     (void)code;
     if (!request)
         return;
@@ -109,15 +149,8 @@ static void on_end(void *cls, struct MHD_Connection *connection, void **context,
         server->answering--;
     if (request->response)
         MHD_destroy_response(request->response);
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        server->requests = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    free(request->target);
-    free(request->body);
-    free(request);
+    *slot_of(connection) = NULL;
+    forget(request);
 }
 
 static void suspend(struct request *request)
@@ -479,10 +512,11 @@ bool daemon_start(struct server *server, int listen_fd)
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, on_request, server,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_CONNECTION_LIMIT,
-        options->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEAD_MAX, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        server, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     info = server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info) {
         complain("libmicrohttpd does not start");

@@ -275,14 +275,20 @@ int lb_http_counters_get(lb_http *http, lb_http_counters *ret, size_t size)
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
-/* The store has its operation, and frees it when it is done with that. */
+/* The store has its operation, and frees it when it is done with that. A write may be applied yet:
+ * nobody is told to come again with it. */
 static void abandon(lb_http_call *call)
 {
     static const lb_http_field fields[] = {{"Content-Type", "application/json"},
                                            {"Retry-After", "1"}};
-    static const char body[] =
+    static const char closed[] =
         "{\"error\":{\"code\":\"closed\",\"message\":\"the server is closing down\"}}\n";
-    lb_http_reply reply = {.status = 503, .fields = fields, .n_fields = 2};
+    static const char unknown[] =
+        "{\"error\":{\"code\":\"unknown\",\"message\":\"the server is closing down: it may or may "
+        "not have been applied\"}}\n";
+    const char *body = call->writes ? unknown : closed;
+    lb_http_reply reply = {
+        .status = call->writes ? 504 : 503, .fields = fields, .n_fields = call->writes ? 1 : 2};
     lb_http_reply_fn fn = call->fn;
 
     DL_DELETE(call->http->calls, call);
@@ -292,7 +298,7 @@ static void abandon(lb_http_call *call)
     if (!call->writes)
         (void)lb_op_cancel(call->op);
     reply.body = call->head ? NULL : body;
-    reply.body_size = sizeof body - 1;
+    reply.body_size = strlen(body);
     if (fn)
         fn(&reply, call->user);
 }

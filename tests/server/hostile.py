@@ -51,6 +51,18 @@ def test_half_sent():
     same(request(server, "GET", "/boards/demo/players/x/")[0], 404)
 
 
+def test_heads_that_do_not_fit():
+    """Targets beyond what a connection has memory for leave nothing behind: the sanitizer would tell at the end."""
+    server = Server("--create", "--quiet", "--idle-timeout", "2")
+    targets = ["/boards/demo/?" + "&".join("p=1" for _ in range(1000)), "/boards/" + "x" * 15500]
+    with bounded(server):
+        for i in range(300):
+            client = connect(server)
+            client.sendall(f"GET {targets[i % 2]} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+            client.close()
+    server.stop()
+
+
 def test_never_read():
     """Streams and piles of large replies that nobody takes."""
     server = Server("--create", "--quiet", "--limit", "200")

@@ -186,7 +186,7 @@ TEST(freed_with_requests_in_progress)
     CHECK(lb_http_free(rig.http) == NULL);
     for (int i = 0; i < 6; i++) {
         CHECK_EQ(a[i].count, 1);
-        CHECK_EQ(a[i].status, 503);
+        CHECK_EQ(a[i].status, i == 3 ? 504 : 503); /* the write may yet be applied */
         CHECK_EQ(a[i].body == NULL, i == 2);
         CHECK(a[i].stream == NULL && a[i].body_size > 0);
         answer_clear(&a[i]);
