@@ -23,6 +23,12 @@ void complain(const char *format, ...)
     (void)fprintf(stderr, "leaderboard-server: %s\n", text);
 }
 
+void complain_of(const lb_notice *notice, void *user)
+{
+    (void)user;
+    complain("%s", notice->message);
+}
+
 uint64_t now_us(void)
 {
     struct timespec now;

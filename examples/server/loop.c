@@ -8,9 +8,10 @@
 
 /* The library may work for so long before the sockets have their turn. */
 #define TURN_US 5000
-/* How long a stop waits for replies to be made, and then for them and the streams' ends to be
- * sent. */
+/* How long a stop waits for replies to be made, then for what has changed to be published, and then
+ * for the replies and the streams' ends to be sent. */
 #define STOP_ANSWER_US 5000000
+#define STOP_PUBLISH_MS 5000
 #define STOP_SEND_US 2000000
 
 static void work(struct server *server)
@@ -22,6 +23,8 @@ static void work(struct server *server)
         did = lb_client_process(server->client) > 0;
         if (server->http)
             did |= lb_http_process(server->http) > 0;
+        if (server->relay)
+            did |= relay_work(server->relay);
     } while (did && now_us() < end);
 }
 
@@ -40,6 +43,10 @@ static int timeout_ms(struct server *server, uint64_t until)
     next = deadline < next ? deadline : next;
     if (server->http) {
         lb_http_deadline(server->http, &deadline);
+        next = deadline < next ? deadline : next;
+    }
+    if (server->relay) {
+        deadline = relay_deadline(server->relay);
         next = deadline < next ? deadline : next;
     }
     now = now_us();
@@ -69,24 +76,30 @@ static void on_signal(struct server *server)
     server->stopping = true;
 }
 
-/* One turn; it sleeps until there is something to do, but not beyond `until`. */
-static void turn(struct server *server, uint64_t until)
+/* Does what is due. */
+static void act(struct server *server)
 {
-    struct pollfd set[] = {
-        {.fd = server->epoll_fd, .events = POLLIN},
-        {.fd = server->gone_fd, .events = POLLIN},
-        {.fd = server->signal_fd, .events = POLLIN},
-        {.fd = lb_client_fd(server->client), .events = POLLIN},
-    };
     unsigned before = connections(server);
-    int wait;
 
     work(server);
     MHD_run(server->daemon);
     /* A daemon that was full listens again only when it is run once more. */
     if (connections(server) < before)
         MHD_run(server->daemon);
-    wait = timeout_ms(server, until);
+}
+
+/* Sleeps until there is something to do, but not beyond `until`. */
+static void rest(struct server *server, uint64_t until)
+{
+    struct pollfd set[] = {
+        {.fd = server->epoll_fd, .events = POLLIN},
+        {.fd = server->gone_fd, .events = POLLIN},
+        {.fd = server->signal_fd, .events = POLLIN},
+        {.fd = lb_client_fd(server->client), .events = POLLIN},
+        {.fd = server->relay ? relay_fd(server->relay) : -1, .events = POLLIN},
+    };
+    int wait = timeout_ms(server, until);
+
     if (wait != 0)
         log_flush();
     (void)poll(set, sizeof set / sizeof set[0], wait);
@@ -96,24 +109,45 @@ static void turn(struct server *server, uint64_t until)
         on_signal(server);
 }
 
+static bool is_answered(const struct server *server)
+{
+    return server->answering == 0;
+}
+
+static bool is_sent(const struct server *server)
+{
+    return server->answering + server->streaming == 0;
+}
+
+static bool is_published(const struct server *server)
+{
+    return !server->relay || relay_is_stopped(server->relay);
+}
+
+static void run_until(struct server *server, bool (*done)(const struct server *), uint64_t end)
+{
+    for (act(server); !done(server) && now_us() < end; act(server))
+        rest(server, end);
+}
+
 /* Streams are no reason to wait: lb_http_free() ends them. */
 static void stop(struct server *server)
 {
-    uint64_t end = now_us() + STOP_ANSWER_US;
-
     (void)close(MHD_quiesce_daemon(server->daemon));
-    while (server->answering > 0 && now_us() < end)
-        turn(server, end);
+    run_until(server, is_answered, now_us() + STOP_ANSWER_US);
     server->http = lb_http_free(server->http);
-    end = now_us() + STOP_SEND_US;
-    while (server->answering + server->streaming > 0 && now_us() < end)
-        turn(server, end);
+    if (server->relay)
+        relay_stop(server->relay, STOP_PUBLISH_MS);
+    run_until(server, is_published, LB_NEVER);
+    run_until(server, is_sent, now_us() + STOP_SEND_US);
     requests_release(server);
 }
 
 void loop_run(struct server *server)
 {
-    while (!server->stopping)
-        turn(server, LB_NEVER);
+    while (!server->stopping) {
+        act(server);
+        rest(server, LB_NEVER);
+    }
     stop(server);
 }

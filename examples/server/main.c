@@ -13,12 +13,6 @@
 /* Descriptors for the rest: the database's files, the daemon's own. */
 #define DESCRIPTORS_KEPT 64
 
-static void on_notice(const lb_notice *notice, void *user)
-{
-    (void)user;
-    complain("%s", notice->message);
-}
-
 static bool client_start(struct server *server)
 {
     lb_options options;
@@ -27,7 +21,7 @@ static bool client_start(struct server *server)
     lb_options_init(&options);
     options.database = server->options.database;
     options.change_log = server->options.change_log;
-    options.notice = on_notice;
+    options.notice = complain_of;
     if (lb_client_new(&options, &server->client, &error) < 0) {
         complain("%s", error.msg);
         return false;
@@ -42,12 +36,14 @@ static bool http_start(struct server *server)
 
     lb_http_options_init(&options);
     options.flags = (server->options.create ? LB_HTTP_CREATE : 0) |
-                    (server->options.read_only ? LB_HTTP_READ_ONLY : 0);
+                    (server->options.read_only ? LB_HTTP_READ_ONLY : 0) |
+                    (server->options.proxy_required ? LB_HTTP_PROXY_REQUIRED : 0);
     options.write_key = server->options.write_key;
     options.cors_origins = server->options.cors;
     options.limit = server->options.limit;
     options.grip_url = server->options.grip_url;
     options.grip_prefix = server->options.grip_prefix;
+    options.grip_timeout_ms = server->options.grip_timeout_s * 1000;
     if (lb_http_new(server->client, &options, &server->http, &error) < 0) {
         complain("%s", error.msg);
         return false;
@@ -107,7 +103,7 @@ static bool start(struct server *server)
         return false;
     if (!descriptors_open(server) || !client_start(server) ||
         (server->options.seed && !seed_board(server->client)) || !http_start(server) ||
-        !daemon_start(server, fd)) {
+        (server->options.relay && !relay_start(server)) || !daemon_start(server, fd)) {
         close(fd);
         return false;
     }
@@ -121,6 +117,7 @@ static void end(struct server *server)
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
     lb_http_free(server->http);
+    relay_end(server->relay);
     lb_client_free(server->client);
     close(server->signal_fd);
     close(server->gone_fd);

@@ -24,6 +24,9 @@ enum {
     OPT_MAX_PER_ADDRESS,
     OPT_IDLE_TIMEOUT,
     OPT_CHANGE_LOG,
+    OPT_RELAY,
+    OPT_PROXY_REQUIRED,
+    OPT_GRIP_TIMEOUT,
     OPT_QUIET,
     OPT_HELP,
     OPT_VERSION
@@ -43,6 +46,9 @@ static const struct option long_options[] = {
     {"max-per-address", required_argument, NULL, OPT_MAX_PER_ADDRESS},
     {"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
     {"change-log", required_argument, NULL, OPT_CHANGE_LOG},
+    {"relay", no_argument, NULL, OPT_RELAY},
+    {"proxy-required", no_argument, NULL, OPT_PROXY_REQUIRED},
+    {"grip-timeout", required_argument, NULL, OPT_GRIP_TIMEOUT},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -71,6 +77,9 @@ void options_help(void)
         "  --max-per-address N    connections from one address (no limit)\n"
         "  --idle-timeout SECONDS end connections on which nothing moves, but not streams (%d)\n"
         "  --change-log N         changes kept for followers to catch up (65536)\n"
+        "  --relay                tell the GRIP proxies of every change, as \"lbctl relay\" does\n"
+        "  --proxy-required       event streams only through a GRIP proxy, others get 501\n"
+        "  --grip-timeout SECONDS a proxy asks after so long without news (120)\n"
         "  --quiet                no access log on standard output\n"
         "  --help, --version\n"
         "\n"
@@ -128,6 +137,12 @@ static bool read_flag(struct options *options, int option)
     case OPT_SEED:
         options->seed = true;
         return true;
+    case OPT_RELAY:
+        options->relay = true;
+        return true;
+    case OPT_PROXY_REQUIRED:
+        options->proxy_required = true;
+        return true;
     case OPT_QUIET:
         options->quiet = true;
         return true;
@@ -169,6 +184,8 @@ static bool read_option(struct options *options, int option, const char *value)
         return read_number("--idle-timeout", value, 1, 3600, &options->idle_timeout_s);
     case OPT_CHANGE_LOG:
         return read_number("--change-log", value, 1, 10000000, &options->change_log);
+    case OPT_GRIP_TIMEOUT:
+        return read_number("--grip-timeout", value, 1, 3600, &options->grip_timeout_s);
     default:
         return read_flag(options, option);
     }

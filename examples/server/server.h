@@ -29,15 +29,18 @@ struct options {
     uint32_t max_per_address; /* 0: no limit */
     uint32_t idle_timeout_s;
     uint32_t change_log;
-    bool create, read_only, seed, quiet, help, version;
+    uint32_t grip_timeout_s; /* 0: the library's default */
+    bool create, read_only, seed, relay, proxy_required, quiet, help, version;
 };
 
 struct request;
+struct relay;
 
 struct server {
     struct options options;
     lb_client *client;
-    lb_http *http; /* NULL once it stops */
+    lb_http *http;       /* NULL once it stops */
+    struct relay *relay; /* or NULL */
     struct MHD_Daemon *daemon;
     int epoll_fd;             /* of libmicrohttpd */
     int gone_fd;              /* an epoll of the streams' sockets: whose client has gone */
@@ -57,6 +60,8 @@ int listen_on(const struct options *options, uint32_t *ret_port);
 
 /* log.c */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For the notices of the library. */
+void complain_of(const lb_notice *notice, void *user);
 uint64_t now_us(void);
 /* One line on standard output: what was asked, and how it ended. Status 0: it has no reply. */
 void log_request(const struct sockaddr *peer, const char *method, const char *target, int status,
@@ -78,6 +83,27 @@ struct probe;
 bool probe_request(struct server *server, struct request *request, const char *method,
                    const char *target, struct probe **ret);
 void probe_end(struct probe *probe);
+
+/* metrics.c */
+struct metrics;
+void metrics_reply(struct server *server, struct request *request);
+void metrics_add(struct metrics *metrics, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void metrics_counter(struct metrics *metrics, const char *name, const char *help, uint64_t value);
+void metrics_gauge(struct metrics *metrics, const char *name, const char *help, uint64_t value);
+
+/* relay.c, or norelay.c: has what changes published through the GRIP proxies */
+/* False after saying what is wrong; the relay is server->relay. */
+bool relay_start(struct server *server);
+void relay_end(struct relay *relay);
+int relay_fd(struct relay *relay);
+uint64_t relay_deadline(struct relay *relay);
+/* True: it did something. */
+bool relay_work(struct relay *relay);
+/* Begins to stop: what has changed is published, for at most so long. */
+void relay_stop(struct relay *relay, uint32_t timeout_ms);
+bool relay_is_stopped(const struct relay *relay);
+void relay_add_metrics(struct relay *relay, struct metrics *metrics);
 
 /* loop.c: until a signal comes, and then until what was begun is done */
 void loop_run(struct server *server);
