@@ -242,3 +242,46 @@ void lbi_copy(char *dst, size_t size, const char *src)
     memcpy(dst, src, len);
     dst[len] = '\0';
 }
+
+int lbi_hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) % 16 : -1;
+}
+
+static bool is_utf8(const char *text)
+{
+    size_t len = strlen(text), n;
+    uint32_t c;
+
+    for (; len > 0; text += n, len -= n) {
+        n = lbi_utf8_next(text, len, &c);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
+bool lbi_percent_decode(char *text)
+{
+    char *out = text;
+
+    for (const char *in = text; *in; in++) {
+        int high, low;
+
+        if (*in != '%') {
+            *out++ = *in;
+            continue;
+        }
+        high = lbi_hex_digit(in[1]);
+        low = high < 0 ? -1 : lbi_hex_digit(in[2]);
+        if (low < 0 || high + low == 0)
+            return false;
+        *out++ = (char)(high * 16 + low);
+        in += 2;
+    }
+    *out = '\0';
+    return is_utf8(text);
+}

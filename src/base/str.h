@@ -24,6 +24,12 @@ bool lbi_parse_score(const char *text, size_t len, int64_t *ret);
  * point. Refuses overlong forms, surrogates and what lies beyond U+10FFFF. */
 size_t lbi_utf8_next(const char *text, size_t len, uint32_t *ret);
 
+/* 0..15, -1 for what is no hexadecimal digit. */
+int lbi_hex_digit(char c);
+
+/* Makes text of %41 and the like, in place. False: not well-formed, a NUL, or no UTF-8. */
+bool lbi_percent_decode(char *text);
+
 /* A UUIDv4 out of 16 random bytes, as text with NUL. */
 void lbi_uuid4(const uint8_t random[16], char ret[LBI_UUID_LEN + 1]);
 

@@ -9,17 +9,6 @@
 
 /* ---- Escapes -------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The byte at text, and in *ret_n how many it takes; -1 = there is none. */
 static int decode_byte(const char *text, size_t len, bool plus, size_t *ret_n)
 {
@@ -30,8 +19,8 @@ static int decode_byte(const char *text, size_t len, bool plus, size_t *ret_n)
         return ' ';
     if (*text != '%')
         return (unsigned char)*text;
-    high = len > 1 ? hex_digit(text[1]) : -1;
-    low = len > 2 ? hex_digit(text[2]) : -1;
+    high = len > 1 ? lbi_hex_digit(text[1]) : -1;
+    low = len > 2 ? lbi_hex_digit(text[2]) : -1;
     *ret_n = 3;
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

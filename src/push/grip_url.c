@@ -29,50 +29,6 @@ static char *split(char *text, char c)
     return at + 1;
 }
 
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) % 16 : -1;
-}
-
-static bool is_utf8(const char *text)
-{
-    size_t len = strlen(text), n;
-    uint32_t c;
-
-    for (; len > 0; text += n, len -= n) {
-        n = lbi_utf8_next(text, len, &c);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Makes text of %41 and the like, in place. False: not well-formed, or no UTF-8 text. */
-static bool decode(char *text)
-{
-    char *out = text;
-
-    for (const char *in = text; *in; in++) {
-        int high, low;
-
-        if (*in != '%') {
-            *out++ = *in;
-            continue;
-        }
-        high = hex_value(in[1]);
-        low = high < 0 ? -1 : hex_value(in[2]);
-        if (low < 0 || high + low == 0)
-            return false;
-        *out++ = (char)(high * 16 + low);
-        in += 2;
-    }
-    *out = '\0';
-    return is_utf8(text);
-}
-
 /* Text that goes into a header field. */
 static bool is_field(const char *text)
 {
@@ -112,7 +68,7 @@ static int take_option(parts *p, const char *name, char *value, lb_error *reterr
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i].name) != 0)
             continue;
-        if (!decode(value))
+        if (!lbi_percent_decode(value))
             return lbi_fail(reterr, LB_E_INVAL,
                             "option %s of the GRIP URL is not percent-encoded UTF-8: write a %% as "
                             "%%25",
@@ -174,7 +130,7 @@ static bool is_host(const char *text)
     const char *at = text;
 
     if (*at == '[') {
-        for (at++; hex_value(*at) >= 0 || *at == ':' || *at == '.'; at++)
+        for (at++; lbi_hex_digit(*at) >= 0 || *at == ':' || *at == '.'; at++)
             ;
         if (at == text + 1 || *at++ != ']')
             return false;
@@ -206,8 +162,8 @@ static int parse_where(parts *p, lb_error *reterr)
         p->user = p->host;
         p->host = at + 1;
         p->password = split(p->user, ':');
-        if (!decode(p->user) || !is_field(p->user) ||
-            (p->password && (!decode(p->password) || !is_field(p->password))))
+        if (!lbi_percent_decode(p->user) || !is_field(p->user) ||
+            (p->password && (!lbi_percent_decode(p->password) || !is_field(p->password))))
             return lbi_fail(reterr, LB_E_INVAL,
                             "user or password in the GRIP URL is not percent-encoded UTF-8: write "
                             "a %% as %%25");

@@ -19,46 +19,6 @@ static bool is_word(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) % 16 : -1;
-}
-
-/* Makes text of %41 and the like, in place. False: not well-formed, or no UTF-8 text. */
-static bool decode(char *text)
-{
-    char *out = text;
-    size_t len;
-
-    for (const char *in = text; *in; in++) {
-        int high, low;
-
-        if (*in != '%') {
-            *out++ = *in;
-            continue;
-        }
-        high = hex_value(in[1]);
-        low = high < 0 ? -1 : hex_value(in[2]);
-        if (low < 0 || high + low == 0)
-            return false;
-        *out++ = (char)(high * 16 + low);
-        in += 2;
-    }
-    *out = '\0';
-    len = (size_t)(out - text);
-    for (size_t i = 0, n; i < len; i += n) {
-        uint32_t c;
-
-        n = lbi_utf8_next(text + i, len - i, &c);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 /* Ends the text at the first of these characters and returns what follows it, or NULL. */
 static char *split(char *text, char c)
 {
@@ -82,7 +42,7 @@ static int parse_user(char *text, lbi_rdb_url *url, lb_error *reterr)
         return lbi_fail(reterr, LB_E_INVAL,
                         "the database URL has several colons before the @: write a colon in a "
                         "password as %%3A");
-    if (!decode(text) || (password && !decode(password)))
+    if (!lbi_percent_decode(text) || (password && !lbi_percent_decode(password)))
         return lbi_fail(reterr, LB_E_INVAL,
                         "user or password in the database URL is not percent-encoded UTF-8: write "
                         "a %% as %%25");
@@ -105,7 +65,7 @@ static bool is_name(const char *text)
 static bool is_address6(const char *text)
 {
     for (const char *p = text; *p; p++) {
-        if (hex_value(*p) < 0 && *p != ':' && *p != '.')
+        if (lbi_hex_digit(*p) < 0 && *p != ':' && *p != '.')
             return false;
     }
     return *text && strlen(text) < 46 && strchr(text, ':');
@@ -208,7 +168,7 @@ static int parse_options(char *text, options *ret, lb_error *reterr)
                             "key=FILE, insecure=1 and silence_ms=N, joined by &");
         if (*place)
             return lbi_fail(reterr, LB_E_INVAL, "an option of the database URL is given twice");
-        if (!*value || !decode(value))
+        if (!*value || !lbi_percent_decode(value))
             return lbi_fail(reterr, LB_E_INVAL,
                             "an option of the database URL has no value, or one that is not "
                             "percent-encoded UTF-8");

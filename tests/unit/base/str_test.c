@@ -434,3 +434,33 @@ TEST(copies_are_cut_and_ended)
     lbi_copy(buf, sizeof buf, "12345");
     CHECK_STR(buf, "12345");
 }
+
+TEST(percent_escapes_are_undone_or_refused)
+{
+    static const struct {
+        const char *text, *decoded; /* NULL: refused */
+    } cases[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"%41%62", "Ab"},
+        {"a%20b%2b+", "a b++"},
+        {"%C3%a9", "\xc3\xa9"},
+        {"%25%34%31", "%41"},
+        {"%", NULL},
+        {"%4", NULL},
+        {"%4x", NULL},
+        {"%x4", NULL},
+        {"%00", NULL},
+        {"%c3", NULL},
+        {"%ed%a0%80", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+
+        lbi_copy(text, sizeof text, cases[i].text);
+        CHECK_EQ(lbi_percent_decode(text), cases[i].decoded != NULL);
+        if (cases[i].decoded)
+            CHECK_STR(text, cases[i].decoded);
+    }
+}
