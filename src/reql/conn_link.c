@@ -498,6 +498,15 @@ int lbi_reql_link_process(lbi_reql_conn *conn)
     return 0;
 }
 
+/* What the attempt before this one failed of says more than that this one takes its time. */
+static void add_last_failure(const lbi_reql_conn *conn, lb_error *ret)
+{
+    size_t n = strlen(ret->msg);
+
+    if (conn->error.code)
+        (void)snprintf(ret->msg + n, sizeof ret->msg - n, "; before that: %s", conn->error.msg);
+}
+
 void lbi_reql_link_explain(const lbi_reql_conn *conn, lb_error *ret)
 {
     switch (conn->link) {
@@ -508,11 +517,13 @@ void lbi_reql_link_explain(const lbi_reql_conn *conn, lb_error *ret)
     case LBI_LINK_OPENING:
         (void)lbi_fail(ret, LB_E_TIMEOUT, "timed out: no answer from %s (%s)", conn->where,
                        lbi_stream_doing(conn->stream));
+        add_last_failure(conn, ret);
         break;
     case LBI_LINK_SHAKING:
         (void)lbi_fail(ret, LB_E_TIMEOUT,
                        "timed out: %.120s took the connection but did not answer%s", conn->where,
                        conn->tls ? "" : "; if it is a TLS port, connect with tls=1");
+        add_last_failure(conn, ret);
         break;
     case LBI_LINK_UP:
         (void)lbi_fail(ret, LB_E_TIMEOUT, "timed out: %zu queries were before it", conn->in_flight);
