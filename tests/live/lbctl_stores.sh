@@ -260,7 +260,7 @@ play_changes() {
     ok board-delete demo >/dev/null
     wait_line '"type":"gone","board":"demo"'
     ok score-add demo z 1 >/dev/null
-    wait_line '"board":"demo".*("id":"z"|"type":"reset")'
+    wait_line '"type":"reset"|"board":"demo".*"id":"z"'
     kill "$WATCH_PID"
     wait_end 0 ''
 }
