@@ -125,7 +125,9 @@ typedef struct lb_push_message {
     size_t content_size;
     const char *id;      /* of what listeners have after it; a proxy drops an id that it has had in
                             the last minute; or NULL */
-    const char *prev_id; /* of what they must have before it; or NULL */
+    const char *prev_id; /* of what they must have before it; or NULL. Give the id of what this
+                            channel was published last, or it breaks for who listens: he asks the
+                            origin again, which costs a request but loses nothing */
 } lb_push_message;
 
 #define lb_push_message_init(m) lb_init_sized((m), sizeof *(m))

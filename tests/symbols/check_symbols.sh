@@ -1,15 +1,16 @@
 #!/bin/bash
-# The shared library exports lb_* and nothing else, and every lb_* function that a public header declares; the static
+# The shared library exports lb_* and nothing else, and every lb_* function that its public headers declare; the static
 # library, where everything non-static is visible to whoever links it, has only names that start with lb_ or lbi_.
-# usage: check_symbols.sh SHARED STATIC INCLUDE_DIR
-shared=$1 static=$2 include=$3
+# usage: check_symbols.sh NAME SHARED STATIC HEADER...
+name=$1 shared=$2 static=$3
+shift 3
 status=0
 
 verdict() { # NAME PROBLEMS
     if [ -z "$2" ]; then
-        echo "ok symbols/$1"
+        echo "ok $name/$1"
     else
-        echo "FAIL symbols/$1: $(printf '%s' "$2" | tr '\n' ' ')"
+        echo "FAIL $name/$1: $(printf '%s' "$2" | tr '\n' ' ')"
         status=1
     fi
 }
@@ -23,7 +24,7 @@ verdict archive_prefixes "$(nm --defined-only --extern-only "$static" 2>/dev/nul
     awk 'NF == 3 { print $3 }' | grep -vE '^(lbi?_|__(odr_)?(asan|ubsan|tsan|sanitizer|start|stop)|_?_?DW\.ref)' | sort -u)"
 
 # `LB_API … lb_name(` : the name is the last word before the first bracket; a declaration may span lines.
-declared=$(cat "$include"/leaderboard{,-http}.h | tr '\n' ' ' | grep -oE 'LB_API[^;(]*\(' |
+declared=$(cat "$@" | tr '\n' ' ' | grep -oE 'LB_API[^;(]*\(' |
     sed -nE 's/.*[ *](lb_[a-z0-9_]+) *\($/\1/p' | sort -u)
 [ -n "$declared" ] || declared='(no declarations found)'
 verdict exports_all_declared "$(comm -23 <(printf '%s\n' "$declared") <(printf '%s\n' "$exported"))"
