@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 
     hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* beyond ulimit -f: an error of the write, which is told */
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     status = lbctl_parse(&ctl, argc, argv);
     if (status != LBCTL_DONE)

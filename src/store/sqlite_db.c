@@ -177,6 +177,8 @@ int lbi_db_open(lbi_db *db, bool create)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
     int rc, r = check_fork(db);
 
+    if (r == 0 && lbi_file_look(db->path) == LBI_FILE_OTHER)
+        r = lbi_fail(&db->error, LB_E_IO, "'%.100s' is not an ordinary file", db->name);
     if (r < 0)
         return r;
     rc = sqlite3_open_v2(db->path, &db->handle, flags, NULL);

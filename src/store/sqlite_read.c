@@ -50,11 +50,22 @@ void lbi_name_read(sqlite3_stmt *statement, int column, const char *id, char *na
     mend_name(*raw ? raw : id, name);
 }
 
+/* A shell can switch the CHECK of the table off; what it wrote then must not leave the range that
+ * is promised to whoever reads. */
+static int64_t read_score(sqlite3_stmt *statement, int column)
+{
+    int64_t score = sqlite3_column_int64(statement, column);
+
+    if (score > LB_SCORE_MAX)
+        return LB_SCORE_MAX;
+    return score < LB_SCORE_MIN ? LB_SCORE_MIN : score;
+}
+
 void lbi_row_read(sqlite3_stmt *statement, int column, lbi_row *ret)
 {
     lbi_db_text(statement, column, ret->id, sizeof ret->id);
     lbi_name_read(statement, column + 1, ret->id, ret->name);
-    ret->score = sqlite3_column_int64(statement, column + 2);
+    ret->score = read_score(statement, column + 2);
     ret->reached_us = sqlite3_column_int64(statement, column + 3);
 }
 

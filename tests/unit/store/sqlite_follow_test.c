@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,7 +251,6 @@ TEST(without_inotify)
     store_rig rig;
     pid_t child;
     int limit, n = 0, taken[8192];
-    uint64_t begun_us;
 
     while (n < 8192 && (taken[n] = inotify_init1(IN_CLOEXEC)) >= 0)
         n++;
@@ -269,7 +269,6 @@ TEST(without_inotify)
         (void)close(taken[--n]);
     }
     open_demo(&rig, &mirror);
-    begun_us = lbi_clock_us();
     child = fork();
     if (child == 0) {
         (void)rig_sql("UPDATE players SET score = 5");
@@ -277,12 +276,81 @@ TEST(without_inotify)
     }
     wait_changes(&mirror, 2);
     mirror_settle(&mirror);
-    CHECK(lbi_clock_us() - begun_us < 10000000);
     CHECK_EQ(waitpid(child, NULL, 0), child);
     mirror_close(&mirror);
     rig_close(&rig);
     while (n)
         (void)close(taken[--n]);
+}
+
+/* The event comes before the commit can be seen: one look is not enough. Time is only said here. */
+TEST(after_an_event_it_looks_again_and_again)
+{
+    feed_mirror mirror;
+    store_rig rig;
+    const lbi_store_ops *ops;
+    uint64_t now_us = lbi_clock_us() + UINT64_C(3600000000);
+    int inotify = inotify_init1(IN_CLOEXEC);
+
+    if (inotify < 0)
+        SKIP("no inotify can be had here");
+    (void)close(inotify);
+    open_demo(&rig, &mirror);
+    ops = rig.store->ops;
+    CHECK_STR(rig_sql("UPDATE players SET score = 7"), "");
+    while (ops->feeds_deadline(rig.store) != 0) {
+        CHECK_OK(lbi_poller_wait(rig.poller, LB_NEVER));
+        (void)lbi_poller_dispatch(rig.poller);
+    }
+    for (uint64_t pause_us = 1000; pause_us <= 128000; pause_us *= 2) {
+        while (ops->process_feeds(rig.store, now_us))
+            continue;
+        CHECK_EQ(ops->feeds_deadline(rig.store) - now_us, pause_us);
+        now_us += pause_us;
+    }
+    while (ops->process_feeds(rig.store, now_us))
+        continue;
+    CHECK_EQ(ops->feeds_deadline(rig.store) - now_us, 250000); /* as if there had been none */
+    mirror_close(&mirror);
+    rig_close(&rig);
+}
+
+/* What .backup and .restore of the shell do. */
+static void copy_database(const char *from, const char *to)
+{
+    sqlite3 *source, *target;
+    sqlite3_backup *backup;
+
+    CHECK_EQ(sqlite3_open(from, &source), SQLITE_OK);
+    CHECK_EQ(sqlite3_open(to, &target), SQLITE_OK);
+    backup = sqlite3_backup_init(target, "main", source, "main");
+    CHECK(backup);
+    CHECK_EQ(sqlite3_backup_step(backup, -1), SQLITE_DONE);
+    CHECK_EQ(sqlite3_backup_finish(backup), SQLITE_OK);
+    CHECK_EQ(sqlite3_close(source), SQLITE_OK);
+    CHECK_EQ(sqlite3_close(target), SQLITE_OK);
+}
+
+/* The log ends with the same number again, but it is another one. */
+TEST(a_restored_file_is_noticed_by_more_than_its_length)
+{
+    feed_mirror mirror;
+    store_rig rig;
+    int64_t last;
+
+    open_demo(&rig, &mirror);
+    copy_database(RIG_FILE, "old.db");
+    outside(&mirror, "UPDATE players SET score = 77 WHERE id = 'alice'");
+    last = rig_number("SELECT max(seq) FROM changes");
+    copy_database("old.db", RIG_FILE);
+    CHECK(rig_number("SELECT max(seq) FROM changes") < last);
+    while (rig_number("SELECT max(seq) FROM changes") < last)
+        CHECK_STR(rig_sql("UPDATE players SET score = score + 1 WHERE id = 'bob'"), "");
+    CHECK_EQ(rig_number("SELECT max(seq) FROM changes"), last);
+    mirror_settle(&mirror);
+    CHECK_EQ(mirror.resets, 2);
+    mirror_close(&mirror);
+    rig_close(&rig);
 }
 
 TEST(a_follower_holds_no_transaction)
