@@ -178,7 +178,7 @@ enum {
     LB_NOTICE_RETRY = 1,      /* a follower met an error and tries again */
     LB_NOTICE_GAP = 2,        /* changes were missed: subscriptions start again with RESET */
     LB_NOTICE_CHECKPOINT = 3, /* moving the write-ahead log into the database failed */
-    LB_NOTICE_BAD_ROW = 4     /* RethinkDB: a row whose score is none was left out */
+    LB_NOTICE_BAD_ROW = 4     /* RethinkDB: a row whose score or id is none was left out */
 };
 
 /* Borrowed until the callback returns. */
@@ -259,7 +259,7 @@ typedef struct lb_counters {
     uint64_t changes;      /* changes read from the store */
     uint64_t gaps;         /* times changes were missed and subscriptions were reset */
     uint64_t retries;      /* follower errors that were retried */
-    uint64_t bad_rows;     /* rows with a score that is none, met by subscriptions */
+    uint64_t bad_rows;     /* rows whose score or id is none, met by subscriptions and pages */
 } lb_counters;
 
 /* Copies the counters into *ret; size is sizeof(lb_counters) of the caller.
@@ -276,12 +276,14 @@ LB_API int lb_client_counters(lb_client *client, lb_counters *ret, size_t size);
  *
  * Writes that are pending together are committed together, in the order in which they were
  * started, and answer exactly as if they had come one after another; one that is refused fails
- * alone.
+ * alone. A read sees every write of its client that had completed when it was started; one that is
+ * still pending, perhaps because it waits for another program's lock, it may see or not.
  *
  * Beside the codes that a call names, any operation can end with LB_E_TIMEOUT, LB_E_CANCELED,
  * LB_E_CLOSED (each: not applied), LB_E_LIMIT (too many pending), LB_E_IO, LB_E_FULL,
- * LB_E_READONLY, LB_E_CORRUPT, LB_E_UNSUPPORTED (a database of a newer version), LB_E_UNKNOWN
- * (a write that may or may not have been applied) and, for want of a database, LB_E_NOTFOUND.
+ * LB_E_READONLY, LB_E_CORRUPT, LB_E_UNSUPPORTED (a database of a newer version), LB_E_CONFLICT (one
+ * that another program has shaped), LB_E_UNKNOWN (a write that may or may not have been applied)
+ * and, for want of a database, LB_E_NOTFOUND.
  */
 
 /* How an operation ended. Borrowed until the completion callback returns. */
@@ -314,7 +316,12 @@ typedef struct lb_write_options {
     const char *idempotency_key; /* lb_score_*: a repeat for the same player with this key is
                                     answered with the first answer and not applied again: within 24
                                     hours (SQLite), while it is one of the player's last 16 keys
-                                    (RethinkDB); refusals are not remembered; or NULL */
+                                    (RethinkDB); refusals are not remembered; or NULL.
+                                    Do not count on a key after its player was removed: with
+                                    RethinkDB it goes with the player, and a repeat is a new request
+                                    (LB_E_NOTFOUND, or with LB_WRITE_CREATE a new player); with
+                                    SQLite the first answer may be given. Without LB_WRITE_CREATE a
+                                    repeat never brings a player back. */
 } lb_write_options;
 
 /* Flags of lb_read_options and lb_range. */
@@ -368,8 +375,8 @@ LB_API int lb_board_create_start(lb_client *client, const char *board, uint32_t 
                                  lb_op **ret, lb_error *reterr);
 
 /* Deletes a board and its players. It is gone for everybody at once, its rows are removed in
- * bounded steps; when they could not all be removed (LB_E_TIMEOUT, a crash) calling it again goes
- * on. Returns: 1, LB_E_NOTFOUND. Since: 0.1. */
+ * bounded steps; when they could not all be removed in time (LB_E_UNKNOWN, or a crash) calling it
+ * again goes on. LB_E_TIMEOUT: the board is as it was. Returns: 1, LB_E_NOTFOUND. Since: 0.1. */
 LB_API int lb_board_delete(lb_client *client, const char *board, const lb_write_options *opts,
                            lb_error *reterr);
 LB_API int lb_board_delete_start(lb_client *client, const char *board, const lb_write_options *opts,
@@ -391,6 +398,9 @@ LB_API int lb_board_info_start(lb_client *client, const char *board, const lb_re
 
 /* A page of a board in its order: score, then who reached it first, then player id bytewise.
  * Rows carry position and rank. range may be NULL: the first LB_LIMIT_DEFAULT rows.
+ * RethinkDB: rows that somebody else wrote under an id that is none are left out, and a page is full
+ * without them; but they are counted in lb_board.players, and in position and rank where these are
+ * counted: of a page by cursor, of neighbours, of players by id.
  * Returns: 0, LB_E_NOTFOUND, or what fn returned. Callbacks: fn. Since: 0.1. */
 LB_API int lb_board_get(lb_client *client, const char *board, const lb_range *range,
                         lb_player_fn fn, void *user, lb_error *reterr);

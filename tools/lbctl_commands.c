@@ -208,7 +208,15 @@ const struct lbctl_command lbctl_commands[] = {
                  "in a list: {id, board, name, score} is a player, whose name may be empty or\n"
                  "missing, {id} is a board; - is standard input. They are checked and written\n"
                  "as by import. Boards are created as needed, the highest score first; a\n"
-                 "player's time is now: equal scores keep the order of the file.",
+                 "player's time is now: equal scores keep the order of the file.\n"
+                 "'rethinkdb export' needs RethinkDB's Python driver. Without it the server\n"
+                 "copies the rows itself, at the Data Explorer of its web console, when\n"
+                 "board-create has made NEW:\n"
+                 "  r.db('NEW').table('boards').insert(r.db('OLD').table('boards')\n"
+                 "    .pluck('id'))\n"
+                 "  r.db('NEW').table('players').insert(r.db('OLD').table('players')\n"
+                 "    .map(p => p.pluck('board', 'id', 'name', 'score')\n"
+                 "      .merge({key: [p('board'), p('id')]})))",
         .json = "{players, changed, unchanged}",
         .examples = "rethinkdb export -c HOST:28015 -e OLD -d dump\n"
                     "cat dump/OLD/*.json | lbctl --database rethinkdb://HOST/NEW import-boards -",

@@ -80,6 +80,11 @@ void lbi_rdb_fail(lbi_rdb *store, lbi_request *request, int code, const char *me
     lbi_rdb_finish(store, request);
 }
 
+bool lbi_rdb_was_sent(const lbi_request *request)
+{
+    return request->reached_us && (*request->key || request->verb == LBI_LEASE_TAKE);
+}
+
 void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why)
 {
     const char *not_applied = lbi_verb_writes(request->verb) ? ", not applied" : "";
@@ -91,7 +96,7 @@ void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why)
         why = state.error;
     if (!*why)
         why = store->schema.why;
-    if (*request->key && request->reached_us) /* it was sent, and waits to be sent again */
+    if (lbi_rdb_was_sent(request)) /* and waits to be sent again */
         (void)lbi_request_fail(request, LB_E_UNKNOWN, "it may have been applied: %.200s", why);
     else
         (void)lbi_request_fail(request, LB_E_TIMEOUT, "timed out%s%s%.200s", not_applied,
@@ -221,6 +226,8 @@ static int dispatch_all(lbi_rdb *store)
     while (store->fresh && store->schema.state == LBI_RDB_READY) {
         lbi_request *request = store->fresh;
 
+        if (lbi_rdb_schema_doubts(store, request))
+            break;
         DL_DELETE(store->fresh, request);
         dispatch(store, request);
     }
@@ -342,11 +349,12 @@ static bool store_cancel(lbi_store *base, lbi_request *request)
 
     switch (where_is(request)) {
     case LBI_RDB_FRESH:
+        if (lbi_rdb_was_sent(request))
+            return false;
         DL_DELETE(store->fresh, request);
         return true;
     case LBI_RDB_IN_READ:
-        lbi_rdb_read_stop(find_read(store, request));
-        return true;
+        return lbi_rdb_read_withdraw(find_read(store, request));
     case LBI_RDB_IN_LANE:
         return lbi_rdb_lane_withdraw(find_lane(store, request->board), request);
     case LBI_RDB_FINISHED:

@@ -34,8 +34,12 @@ typedef struct lbi_rdb_row {
 } lbi_rdb_row;
 
 /* Returns 1, 0 = there is none, < 0 = there is one, but it is no row of ours: its score is no
- * exact integer in range (LB_E_RANGE, board and id are set), or its key is not [board, player]. */
+ * exact integer in range (LB_E_RANGE, board and id are set), or its key is not [board, player]. The
+ * key says whose it is: what its fields `board` and `id` say is for other readers. */
 int lbi_rdb_row_read(const lbi_json *value, lbi_rdb_row *ret);
+
+/* Counts a row that is none of ours, and tells what is wrong with it if `tells`. */
+void lbi_rdb_row_report(const lbi_store_config *config, const lbi_json *value, bool tells);
 lb_player lbi_rdb_row_player(const lbi_rdb_row *row);
 
 typedef struct lbi_rdb_board {
@@ -155,6 +159,9 @@ int lbi_rdb_lane_step(lbi_rdb_lane *lane, uint64_t now_us);
 void lbi_rdb_board_send(lbi_rdb_lane *lane);
 void lbi_rdb_board_begin(lbi_rdb_lane *lane, lbi_request *request);
 
+/* The job ends by its deadline. A deletion that has marked its board is not said to be undone. */
+void lbi_rdb_board_late(lbi_rdb_lane *lane);
+
 /* boards.get(id), created if missing: the query that LOOK and CREATE send. */
 void lbi_rdb_term_create(lbi_term *t, const char *board, bool ascending);
 
@@ -182,6 +189,8 @@ typedef struct lbi_rdb_read {
     lbi_reql_query *query;
     bool ascending;
     bool plain;          /* LBI_DATABASE_INFO: without what only an administrator may see */
+    bool picks;          /* the server leaves out rows of no player */
+    size_t n_strange;    /* rows of no player, in a page that comes as a stream */
     lbi_rdb_board board; /* of a page that comes as a stream */
     uint32_t *order;     /* the answer's rows in board order, in its arena */
     struct lbi_rdb_read *prev, *next;
@@ -189,6 +198,9 @@ typedef struct lbi_rdb_read {
 
 void lbi_rdb_read_start(lbi_rdb *store, lbi_request *request);
 void lbi_rdb_read_stop(lbi_rdb_read *read);
+
+/* The owner waits no longer. Returns false if it takes a lease and the server may have seen it. */
+bool lbi_rdb_read_withdraw(lbi_rdb_read *read);
 
 /* Sends the query in store->term. Each of the others ends the read, or asks it again. */
 void lbi_rdb_read_send(lbi_rdb_read *read, lbi_reql_fn fn);
@@ -225,7 +237,7 @@ typedef struct lbi_rdb_schema {
     uint64_t stale_us; /* then who creates is taken for dead; 0 = nobody is waited for */
     unsigned progress; /* how much there was */
     unsigned losses;   /* times in a row that it was not what it seemed */
-    unsigned shards;
+    bool foreign;      /* the index is another program's: not for those that need it */
     lbi_reql_query *query;
     lbi_rdb_pause pause;
     char why[192];
@@ -239,6 +251,9 @@ bool lbi_rdb_is_absent(const lbi_reql_reply *reply);
 
 /* It was said: look again. */
 void lbi_rdb_schema_lost(lbi_rdb *store);
+
+/* The request needs what was not as it should be: look again. */
+bool lbi_rdb_schema_doubts(lbi_rdb *store, const lbi_request *request);
 
 /* ---- Feeds (rethinkdb_feed.c) --------------------------------------------------------------- */
 
@@ -275,6 +290,7 @@ struct lbi_rdb {
     int64_t floor_us;      /* the next score is not reached before */
     lbi_rdb_batch *spare;  /* one that has landed, for the next; or NULL */
     bool freeing;
+    bool told_strange; /* of a row that is none of ours, by a page */
 
     struct lbi_rdb_feeds *feeds;
 };
@@ -292,6 +308,10 @@ void lbi_rdb_put(lbi_request *request, lbi_rdb_where where);
 /* The answer is set: done() will be called. */
 void lbi_rdb_finish(lbi_rdb *store, lbi_request *request);
 void lbi_rdb_fail(lbi_rdb *store, lbi_request *request, int code, const char *message);
+
+/* A write that is sent again when nobody knows what became of it, with a key or of a lease: was it
+ * sent before? Its reached_us, which its question does not need, says so, and about when. */
+bool lbi_rdb_was_sent(const lbi_request *request);
 
 /* Not applied by its deadline: says why, as far as that is known. */
 void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why);

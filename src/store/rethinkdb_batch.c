@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "store/rethinkdb_term.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { KEYS = 16 }; /* that a player keeps */
@@ -638,9 +639,20 @@ static void fail_group(const lbi_rdb_batch *batch, lbi_rdb_group *group, int cod
     group->answered = true;
     do {
         lbi_request_clear_answer(batch->requests[place]);
-        (void)lbi_request_fail(batch->requests[place], code, "%.200s", message);
+        (void)lbi_request_fail(batch->requests[place], code, "%s", message);
         place = batch->follows[place];
     } while (place);
+}
+
+/* The server could not make sense of the document, which somebody else has written, too. */
+static void refuse_group(const lbi_rdb_batch *batch, lbi_rdb_group *group, const char *error)
+{
+    const lbi_request *first = batch->requests[group->first];
+    char message[sizeof((lb_error *)0)->msg];
+
+    (void)snprintf(message, sizeof message, "player '%s' on board '%s'%s: %s", first->player,
+                   first->board, batch->keyed ? ": is its field 'keys' ours?" : "", error);
+    fail_group(batch, group, LB_E_QUERY, message);
 }
 
 static bool agrees(const state *s, const lbi_json *new_val)
@@ -659,7 +671,7 @@ static void answer_group(const lbi_rdb_batch *batch, lbi_rdb_group *group, const
     const char *error = lbi_json_text(lbi_json_get(change, "error"));
 
     if (error) {
-        fail_group(batch, group, LB_E_QUERY, error);
+        refuse_group(batch, group, error);
         return;
     }
     group->answered = true;
@@ -696,7 +708,7 @@ static void answer_rest(lbi_rdb_batch *batch, const lbi_json *wrote, bool strang
             continue;
         s->exists = false;
         if (error)
-            fail_group(batch, group, LB_E_QUERY, error);
+            refuse_group(batch, group, error);
         else if (batch->creates || strange)
             fail_group(batch, group, LB_E_UNKNOWN, "the server does not say what it has done");
         else

@@ -178,6 +178,24 @@ static void accept(lbi_rdb_lane *lane, const lbi_json *value)
     }
 }
 
+void lbi_rdb_board_late(lbi_rdb_lane *lane)
+{
+    lbi_request *job = lane->job;
+
+    lane->job = NULL;
+    lane->known = false;
+    if (lane->step > LBI_RDB_MARK && job->verb == LBI_BOARD_DELETE) {
+        (void)lbi_request_fail(job, LB_E_UNKNOWN,
+                               "timed out: board '%s' is gone for everybody, but not all of its "
+                               "rows may be removed: the same call goes on with it",
+                               job->board);
+        lbi_rdb_finish(lane->store, job);
+    } else {
+        lbi_rdb_fail_late(lane->store, job, lane->why);
+    }
+    lbi_rdb_lane_rest(lane);
+}
+
 /* Removing may be repeated whatever became of it; nobody can say of a creation what it did. */
 static void refuse(lbi_rdb_lane *lane, const lbi_reql_reply *reply)
 {
@@ -194,6 +212,8 @@ static void refuse(lbi_rdb_lane *lane, const lbi_reql_reply *reply)
         lbi_copy(lane->why, sizeof lane->why, reply->message);
         lbi_rdb_pause_more(&lane->pause, PAUSE_FIRST_US, PAUSE_MOST_US);
         go_on(lane, lane->step);
+    } else if (reply->code == LB_E_TIMEOUT && !doubtful) {
+        lbi_rdb_board_late(lane);
     } else {
         (void)lbi_request_fail(job, doubtful ? LB_E_UNKNOWN : reply->code, "%.220s",
                                reply->message);

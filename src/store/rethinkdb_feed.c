@@ -108,17 +108,6 @@ void lbi_rdb_feeds_retry(lbi_rdb_feeds *feeds, lbi_rdb_pause *pause, int code, c
     feeds->work = true;
 }
 
-static void report_bad_row(lbi_rdb_feeds *feeds, const lbi_rdb_row *row)
-{
-    const lbi_store_config *config = &feeds->store->config;
-
-    config->counters->bad_rows++;
-    lbi_notice(config, LB_NOTICE_BAD_ROW, LB_E_RANGE,
-               "player '%s' on board '%s' has a score that is no whole number within "
-               "-9007199254740991..9007199254740991: left out",
-               row->id, row->board);
-}
-
 /* ---- What the server tells ------------------------------------------------------------------ */
 
 /* Returns true if there is a row; a bad one is none. */
@@ -127,7 +116,7 @@ static bool read_row(lbi_rdb_feeds *feeds, const lbi_json *value, bool is_new, l
     int r = lbi_rdb_row_read(value, ret);
 
     if (r < 0 && is_new)
-        report_bad_row(feeds, ret);
+        lbi_rdb_row_report(&feeds->store->config, value, true);
     return r == 1;
 }
 

@@ -53,6 +53,8 @@ typedef struct lbi_rdb_known {
     bool strayed;  /* rows of it came while it was not alive, and were not passed on */
     unsigned seen; /* in which listing */
     int64_t created_us;
+    bool buried; /* in lbi_rdb_feeds.graves */
+    struct lbi_rdb_known *prev, *next;
     UT_hash_handle hh;
 } lbi_rdb_known;
 
@@ -79,6 +81,9 @@ struct lbi_rdb_feeds {
     unsigned listing;
     lbi_rdb_pause boards_pause;
     lbi_rdb_known *known;
+    lbi_rdb_known *graves; /* those that are not alive, the one that is so for longest first */
+    size_t n_graves;
+    bool forgot_strays; /* any board that nobody knows may have had rows before */
 };
 
 /* ---- rethinkdb_feed.c ---- */

@@ -9,6 +9,9 @@
  * - of all boards, rows of one that is not known to be alive are not passed on, and noted. When it
  *   proves to be alive after all, or was there before under the same name, everybody who follows
  *   all boards begins again.
+ *
+ * Boards that are gone are remembered for that, but only the last GRAVES_MAX: what comes after so
+ * many others is no longer out of step.
  */
 #include "store/rethinkdb_feed.h"
 
@@ -21,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GRAVES_MAX = 4096 };
 enum { START_US = 10000000, ABSENT_FIRST_US = 50000, ABSENT_MOST_US = 500000 };
 
 /* ---- Boards --------------------------------------------------------------------------------- */
@@ -51,6 +55,36 @@ static lbi_rdb_known *need_known(lbi_rdb_feeds *feeds, const char *board)
     return known;
 }
 
+static void unbury(lbi_rdb_feeds *feeds, lbi_rdb_known *known)
+{
+    if (!known->buried)
+        return;
+    known->buried = false;
+    DL_DELETE(feeds->graves, known);
+    feeds->n_graves--;
+}
+
+static void bury(lbi_rdb_feeds *feeds, lbi_rdb_known *known)
+{
+    unbury(feeds, known);
+    known->buried = true;
+    DL_APPEND(feeds->graves, known);
+    feeds->n_graves++;
+}
+
+/* Not while somebody holds one of them. */
+static void forget_graves(lbi_rdb_feeds *feeds)
+{
+    while (feeds->n_graves > GRAVES_MAX) {
+        lbi_rdb_known *known = feeds->graves;
+
+        feeds->forgot_strays |= known->strayed;
+        unbury(feeds, known);
+        HASH_DEL(feeds->known, known);
+        free(known);
+    }
+}
+
 static void forget_known(lbi_rdb_feeds *feeds)
 {
     lbi_rdb_known *known, *next;
@@ -59,6 +93,9 @@ static void forget_known(lbi_rdb_feeds *feeds)
         HASH_DEL(feeds->known, known);
         free(known);
     }
+    feeds->graves = NULL;
+    feeds->n_graves = 0;
+    feeds->forgot_strays = false;
 }
 
 static bool concerns(const lbi_rdb_source *source, const char *board)
@@ -98,6 +135,7 @@ static void board_gone(lbi_rdb_feeds *feeds, lbi_rdb_known *known)
 
     known->alive = false;
     known->gone = true;
+    bury(feeds, known);
     feeds->work = true;
     DL_FOREACH (feeds->sources, source) {
         if (!concerns(source, known->id))
@@ -131,11 +169,13 @@ void lbi_rdb_stray(lbi_rdb_feeds *feeds, const char *board)
 {
     lbi_rdb_known *known = need_known(feeds, board);
 
-    if (known) {
-        known->strayed = true;
+    if (!known) {
+        restart_all_boards(feeds); /* out of memory: the row is told once more */
         return;
     }
-    restart_all_boards(feeds); /* out of memory: the row is told once more */
+    known->strayed = true;
+    bury(feeds, known);
+    forget_graves(feeds);
 }
 
 static void board_alive(lbi_rdb_feeds *feeds, lbi_rdb_known *known, int64_t created_us)
@@ -144,9 +184,10 @@ static void board_alive(lbi_rdb_feeds *feeds, lbi_rdb_known *known, int64_t crea
         return;
     if (known->alive)
         board_gone(feeds, known);
-    if (known->gone || known->strayed)
+    if (known->gone || known->strayed || (feeds->forgot_strays && !known->buried))
         restart_all_boards(feeds);
     forget_gone(feeds, known->id);
+    unbury(feeds, known);
     known->alive = true;
     known->gone = known->strayed = false;
     known->created_us = created_us;
@@ -180,6 +221,8 @@ static void take_board(lbi_rdb_feeds *feeds, const lbi_json *old_val, const lbi_
         board_alive(feeds, known, is.created_us);
     else if (known->alive)
         board_gone(feeds, known);
+    else
+        bury(feeds, known);
 }
 
 /* Those that were not listed are gone. */
@@ -229,9 +272,11 @@ static void on_board(const lbi_reql_item *item, void *user)
     case LBI_REQL_FEED_UNINITIAL:
     case LBI_REQL_FEED_CHANGE:
         take_board(feeds, item->old_val, item->new_val);
+        forget_graves(feeds);
         break;
     case LBI_REQL_FEED_READY:
         take_listing(feeds);
+        forget_graves(feeds);
         break;
     case LBI_REQL_FEED_GAP:
         forget_gone(feeds, NULL);

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHOLE_TABLE "shard [\"\", +inf)"
+
 enum {
     PAUSE_FIRST_US = 50000,
     PAUSE_MOST_US = 1000000,
@@ -201,7 +203,7 @@ static void doubt(lbi_rdb_flight *flight, const char *why)
         if (is_orphan(request)) {
             forget_orphan(request);
         } else if (request->key[0]) {
-            if (request->reached_us == 0) /* its question has none: when it was sent first */
+            if (request->reached_us == 0) /* its question has none: see lbi_rdb_was_sent() */
                 request->reached_us = batch->floor_us + 1;
             DL_PREPEND(lane->queue, request);
         } else {
@@ -303,10 +305,12 @@ static bool is_late_read(const lbi_reql_reply *reply)
 }
 
 /* A refusal for want of a primary replica says that nothing was done, of one document; of many,
- * if they are all in the same place. But the query also reads its board after it has written. */
+ * if they are all in the same place, and only a shard that is the whole table is known to be that:
+ * the table may have been cut into more since we looked. But the query also reads its board after it
+ * has written. */
 static bool is_undone(const lbi_rdb_flight *flight, const lbi_reql_reply *reply)
 {
-    bool one_place = flight->batch->n_groups == 1 || flight->lane->store->schema.shards == 1;
+    bool one_place = flight->batch->n_groups == 1 || strstr(reply->message, WHOLE_TABLE);
 
     return one_place && !is_late_read(reply);
 }
@@ -591,7 +595,7 @@ bool lbi_rdb_lane_withdraw(lbi_rdb_lane *lane, lbi_request *request)
         if (flight->batch && place_of(flight->batch, request) < flight->batch->n && !unsend(flight))
             return false;
     }
-    if (request->key[0] && request->reached_us)
+    if (lbi_rdb_was_sent(request))
         return false; /* a first try may have been applied */
     DL_DELETE(lane->queue, request);
     return true;
@@ -637,28 +641,17 @@ static void see_deadline(lbi_rdb *store, const lbi_request *request)
 
 static void expire_job(lbi_rdb_lane *lane, uint64_t now_us)
 {
-    lbi_request *job = lane->job;
     bool marked = lane->step > LBI_RDB_MARK;
 
-    if (job->deadline_us > now_us) {
-        see_deadline(lane->store, job);
+    if (lane->job->deadline_us > now_us) {
+        see_deadline(lane->store, lane->job);
         return;
     }
     if (lane->query && !marked && !lbi_reql_cancel(lane->query))
         return; /* it ends by its own deadline */
     if (lane->query && marked)
         lbi_reql_stop(lane->query);
-    lane->job = NULL;
-    if (marked) {
-        (void)lbi_request_fail(job, LB_E_TIMEOUT,
-                               "timed out: board '%s' is gone for everybody, but not all of its "
-                               "rows are removed: the same call goes on with it",
-                               job->board);
-        lbi_rdb_finish(lane->store, job);
-    } else {
-        lbi_rdb_fail_late(lane->store, job, lane->why);
-    }
-    lbi_rdb_lane_rest(lane);
+    lbi_rdb_board_late(lane);
 }
 
 void lbi_rdb_lane_expire(lbi_rdb_lane *lane, uint64_t now_us)

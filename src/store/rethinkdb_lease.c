@@ -2,12 +2,14 @@
  * A lease is a document among the boards, so that taking one needs no further table: its id is that
  * of no board, and it looks like a board that is being deleted, which nobody shows.
  *
- * Taking it again is harmless, so that it is asked for like something that is read.
+ * Taking it again is harmless, so that it is asked for like something that is read; but when it was
+ * sent, and its time is up before an answer has come, nobody knows who has it (lbi_rdb_was_sent()).
  */
 #include "store/rethinkdb.h"
 #include "store/rethinkdb_term.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* In the queries: 1 the document, or null. Times are in microseconds of the server. */
 static void put_until(lbi_term *t, int64_t ttl_ms)
@@ -76,20 +78,27 @@ static void put_take(lbi_term *t, const lbi_request *request)
     lbi_term_opts(t);
     lbi_term_key(t, "durability");
     lbi_term_text(t, "hard");
+    lbi_term_key(t, "return_changes");
+    lbi_term_text(t, "always");
     lbi_term_end(t);
 }
 
-/* How many documents came, changed or went. */
-static bool has_changed(const lbi_json *value)
+static bool is_holder(const lbi_json *document, const char *holder)
 {
-    static const char *const counts[] = {"inserted", "replaced", "deleted"};
-    int64_t n, sum = 0;
+    const char *text = lbi_json_text(lbi_json_get(document, "holder"));
 
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        if (lbi_json_int(lbi_json_get(value, counts[i]), &n))
-            sum += n;
-    }
-    return sum > 0;
+    return text && strcmp(text, holder) == 0;
+}
+
+/* Has the request got what it wanted? Not what has changed says so: to take a lease twice within a
+ * millisecond changes nothing, nor does to give up what a first try has given up. */
+static bool is_done(const lbi_request *request, const lbi_json *value)
+{
+    const lbi_json *change = lbi_json_first(lbi_json_get(value, "changes"));
+
+    if (request->amount)
+        return is_holder(lbi_json_get(change, "new_val"), request->player);
+    return lbi_rdb_was_sent(request) || is_holder(lbi_json_get(change, "old_val"), request->player);
 }
 
 static int on_taken(const lbi_reql_reply *reply, void *user)
@@ -106,13 +115,17 @@ static int on_taken(const lbi_reql_reply *reply, void *user)
         return 0;
     }
     value = lbi_json_first(reply->answer->values);
+    if (!lbi_json_is_array(lbi_json_get(value, "changes"))) {
+        lbi_rdb_read_fail(read, LB_E_UNKNOWN, "the server's answer makes no sense");
+        return 0;
+    }
     why = lbi_json_text(lbi_json_get(value, "first_error"));
     if (why) {
         lbi_rdb_read_fail(read, LB_E_QUERY, why);
         return 0;
     }
     lbi_request_clear_answer(read->request);
-    read->request->code = has_changed(value);
+    read->request->code = is_done(read->request, value);
     lbi_rdb_read_finish(read);
     return 0;
 }

@@ -2,6 +2,11 @@
  * The reads: a query for the board and the rows, and, where places are asked for, a second one that
  * counts. So a page may mix two instants.
  *
+ * A row that somebody else wrote under an id that no player can have is in the index, too: to check
+ * ids there would cost each write a fifth more. Pages leave it out, and are full without it; where
+ * the server counts, which is quick only without looking at rows, it takes a place: in the number of
+ * players of a board, and before a player, a page by cursor or a window that is read behind it.
+ *
  * In the queries: 1 the board, 2 the player, 3 a row.
  */
 #include "store/rethinkdb.h"
@@ -31,6 +36,20 @@ void lbi_rdb_read_stop(lbi_rdb_read *read)
     end_read(read);
 }
 
+bool lbi_rdb_read_withdraw(lbi_rdb_read *read)
+{
+    lbi_request *request = read->request;
+    bool is_lease = request->verb == LBI_LEASE_TAKE;
+
+    if (is_lease && (lbi_rdb_was_sent(request) || !lbi_reql_cancel(read->query)))
+        return false;
+    if (is_lease)
+        end_read(read);
+    else
+        lbi_rdb_read_stop(read);
+    return true;
+}
+
 void lbi_rdb_read_finish(lbi_rdb_read *read)
 {
     lbi_rdb_finish(read->store, read->request);
@@ -53,10 +72,18 @@ static void ask_again(lbi_rdb_read *read)
     end_read(read);
 }
 
+/* A lease that may have been taken. */
+static void note_sent(lbi_request *request, const lbi_reql_reply *reply)
+{
+    if (request->verb == LBI_LEASE_TAKE && lbi_rdb_is_doubtful(reply))
+        request->reached_us = 1;
+}
+
 void lbi_rdb_read_refuse(lbi_rdb_read *read, const lbi_reql_reply *reply)
 {
     lbi_rdb_schema *schema = &read->store->schema;
 
+    note_sent(read->request, reply);
     if (lbi_rdb_is_absent(reply)) {
         lbi_rdb_schema_lost(read->store);
         ask_again(read);
@@ -72,7 +99,9 @@ void lbi_rdb_read_refuse(lbi_rdb_read *read, const lbi_reql_reply *reply)
         lbi_rdb_fail_late(read->store, read->request, reply->sent ? reply->message : "");
         end_read(read);
     } else {
-        lbi_rdb_read_fail(read, reply->code, reply->message);
+        bool may_have_taken = lbi_rdb_was_sent(read->request) && lbi_rdb_is_doubtful(reply);
+
+        lbi_rdb_read_fail(read, may_have_taken ? LB_E_UNKNOWN : reply->code, reply->message);
     }
 }
 
@@ -154,8 +183,8 @@ static void end_order(lbi_term *t, bool down)
 }
 
 /* The board or null, then the rows: a stream, which costs the server half of what an array of the
- * same rows does. */
-static void put_page(const lbi_request *request, lbi_term *t)
+ * same rows does. `picks`: only rows of players, so that others do not take a place. */
+static void put_page(const lbi_request *request, bool picks, lbi_term *t)
 {
     lbi_term_call(t, LBI_T_UNION);
     lbi_term_array(t);
@@ -165,9 +194,15 @@ static void put_page(const lbi_request *request, lbi_term *t)
     lbi_term_call(t, LBI_T_LIMIT);
     if (request->offset)
         lbi_term_call(t, LBI_T_SKIP);
+    if (picks)
+        lbi_term_call(t, LBI_T_FILTER);
     begin_order(t);
     lbi_rdb_term_rows(t, request->board, true);
     end_order(t, false);
+    if (picks) {
+        lbi_term_literal(t, "[69,[[2,[3]]," IS_PLAYER(3) "]]");
+        lbi_term_end(t);
+    }
     if (request->offset) {
         lbi_term_int(t, request->offset);
         lbi_term_end(t);
@@ -224,6 +259,8 @@ static void put_page_after(const lbi_request *request, lbi_term *t)
     put_range(t, NULL);
     end_order(t, false);
     lbi_term_func(t, 1, 3);
+    lbi_term_call(t, LBI_T_AND);
+    lbi_term_literal(t, IS_PLAYER(3));
     lbi_term_call(t, LBI_T_OR);
     lbi_term_call(t, LBI_T_NE);
     lbi_term_field(t, 3, "score");
@@ -236,6 +273,7 @@ static void put_page_after(const lbi_request *request, lbi_term *t)
     lbi_term_call(t, LBI_T_GT);
     lbi_term_field(t, 3, "key");
     put_player_key(t, request->board, after->player);
+    lbi_term_end(t);
     lbi_term_end(t);
     lbi_term_end(t);
     lbi_term_end(t);
@@ -267,6 +305,11 @@ static void put_players(const lbi_request *request, lbi_term *t)
 #define POINT_OF_2 "[2,[[45,[" FIELD(2, "key") ",0]]," KEY_OF_2 "," AT(2) "]]"
 #define OTHER_TIE "[18,[" FIELD(3, "score") "," FIELD(2, "score") "]],[18,[" AT(3) "," AT(2) "]]"
 
+/* It is no tie, or one whose key is before the other (19), or not before (22). */
+#define NEIGHBOUR(op)                                                                              \
+    "[69,[[2,[3]],[67,[" IS_PLAYER(3) ",[66,[" OTHER_TIE ",[" op                                   \
+                                      ",[" FIELD(3, "key") "," FIELD(2, "key") "]]]]]]]]"
+
 static void put_neighbours(const lbi_request *request, bool above, lbi_term *t)
 {
     begin_rows(t);
@@ -285,11 +328,9 @@ static void put_neighbours(const lbi_request *request, bool above, lbi_term *t)
     put_range(t, above ? "right_bound" : NULL);
     end_order(t, above);
     if (above)
-        lbi_term_literal(t, "[69,[[2,[3]],[66,[" OTHER_TIE
-                            ",[19,[" FIELD(3, "key") "," FIELD(2, "key") "]]]]]]");
+        lbi_term_literal(t, NEIGHBOUR("19"));
     else
-        lbi_term_literal(t, "[69,[[2,[3]],[66,[" OTHER_TIE
-                            ",[22,[" FIELD(3, "key") "," FIELD(2, "key") "]]]]]]");
+        lbi_term_literal(t, NEIGHBOUR("22"));
     lbi_term_end(t);
     lbi_term_int(t, above ? request->limit - 1 : request->limit);
     lbi_term_end(t);
@@ -391,7 +432,8 @@ static void put_list(const lbi_request *request, lbi_term *t)
 
 /* ---- Its answer ----------------------------------------------------------------------------- */
 
-/* These return 0, LB_E_NOMEM, or LB_E_PROTO: it is not what was asked for. */
+/* These return 0, LB_E_NOMEM, or LB_E_PROTO: it is not what was asked for. What is no row of a player
+ * is left out. */
 
 static int add_row(lbi_request *request, const lbi_json *value, size_t room)
 {
@@ -580,8 +622,28 @@ static void accept_list(lbi_rdb_read *read, const lbi_json *value)
     lbi_rdb_read_finish(read);
 }
 
+static int on_page(const lbi_reql_reply *reply, void *user);
+
+static void ask_page(lbi_rdb_read *read)
+{
+    lbi_term *t = &read->store->term;
+
+    lbi_request_clear_answer(read->request);
+    read->board = (lbi_rdb_board){.exists = false};
+    read->n_strange = 0;
+    lbi_term_query(t);
+    put_page(read->request, read->picks, t);
+    lbi_rdb_read_send(read, on_page);
+}
+
 static void end_page(lbi_rdb_read *read)
 {
+    if (!read->picks && read->n_strange > 0 &&
+        read->request->n_rows + read->n_strange == read->request->limit) {
+        read->picks = true; /* there may be more rows that are good */
+        ask_page(read);
+        return;
+    }
     if (!read->board.exists || read->board.deleting) {
         lbi_request_clear_answer(read->request);
         lbi_rdb_refuse_board(read->request);
@@ -593,10 +655,32 @@ static void end_page(lbi_rdb_read *read)
     go_on(read);
 }
 
+/* The first one is told of: pages are read again and again. */
+static void take_strange(lbi_rdb_read *read, const lbi_json *value)
+{
+    lbi_rdb *store = read->store;
+
+    read->n_strange++;
+    lbi_rdb_row_report(&store->config, value, !store->told_strange);
+    store->told_strange = true;
+}
+
+static int take_row_of_page(lbi_rdb_read *read, const lbi_json *value)
+{
+    lbi_request *request = read->request;
+    size_t before = request->n_rows;
+    int r = before + read->n_strange < request->limit ? add_row(request, value, request->limit)
+                                                      : LB_E_PROTO;
+
+    if (r == 0 && request->n_rows == before)
+        take_strange(read, value);
+    return r;
+}
+
 static int take_of_page(lbi_rdb_read *read, const lbi_json *value)
 {
     if (lbi_json_get(value, "key"))
-        return add_row(read->request, value, read->request->limit);
+        return take_row_of_page(read, value);
     if (lbi_json_is_null(value) && !read->board.exists && read->request->n_rows == 0)
         return 0; /* there is no board */
     lbi_rdb_board_read(value, &read->board);
@@ -665,13 +749,16 @@ void lbi_rdb_read_start(lbi_rdb *store, lbi_request *request)
         lbi_rdb_lease_send(read);
         return;
     }
+    if (is_stream) {
+        read->picks = request->offset > 0; /* who is left out takes no place before it either */
+        ask_page(read);
+        return;
+    }
     lbi_request_clear_answer(request);
     lbi_term_query(&store->term);
-    if (is_stream)
-        put_page(request, &store->term);
-    else if (request->verb == LBI_BOARD_LIST)
+    if (request->verb == LBI_BOARD_LIST)
         put_list(request, &store->term);
     else
         put_question(request, &store->term);
-    lbi_rdb_read_send(read, is_stream ? on_page : on_rows);
+    lbi_rdb_read_send(read, on_rows);
 }

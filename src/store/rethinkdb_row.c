@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A name from outside may be too long: it is cut between two characters. */
@@ -62,6 +63,71 @@ lb_player lbi_rdb_row_player(const lbi_rdb_row *row)
                        .name = row->name,
                        .score = row->score,
                        .reached_us = row->reached_us};
+}
+
+/* ---- What is no row of ours ----------------------------------------------------------------- */
+
+enum { SHOWN = 40 }; /* bytes of somebody else's text that a notice repeats */
+
+/* Text from outside for a log: printable, and not much of it. */
+static const char *show(const char *text, char ret[4 * SHOWN + 4])
+{
+    size_t n = 0;
+
+    for (const char *c = text; *c && c < text + SHOWN; c++) {
+        bool plain = *c >= ' ' && *c <= '~' && *c != '\\' && *c != '\'';
+
+        n += (size_t)snprintf(ret + n, 5, plain ? "%c" : "\\x%02x", (unsigned char)*c);
+    }
+    lbi_copy(ret + n, 4, strlen(text) > SHOWN ? "..." : "");
+    return ret;
+}
+
+static const char *board_in(const lbi_json *key)
+{
+    return lbi_json_text(lbi_json_first(key));
+}
+
+static const char *player_in(const lbi_json *key)
+{
+    const lbi_json *board = lbi_json_first(key);
+    const lbi_json *id = board ? lbi_json_next(board) : NULL;
+
+    return id && !lbi_json_next(id) ? lbi_json_text(id) : NULL;
+}
+
+static void report_key(const lbi_store_config *config, const lbi_json *key)
+{
+    const char *board = board_in(key), *id = player_in(key);
+    char shown[4 * SHOWN + 4];
+
+    if (!board || !id)
+        lbi_notice(config, LB_NOTICE_BAD_ROW, LB_E_INVAL,
+                   "a row%s%s%s has a key that is not [board, player]: left out",
+                   board ? " on board '" : "", board ? show(board, shown) : "", board ? "'" : "");
+    else if (lb_board_id_check(board, NULL) < 0)
+        lbi_notice(config, LB_NOTICE_BAD_ROW, LB_E_INVAL,
+                   "a row is on board '%s', which is no board id: left out", show(board, shown));
+    else
+        lbi_notice(config, LB_NOTICE_BAD_ROW, LB_E_INVAL,
+                   "'%s' on board '%s' is no player id: left out", show(id, shown), board);
+}
+
+void lbi_rdb_row_report(const lbi_store_config *config, const lbi_json *value, bool tells)
+{
+    lbi_rdb_row row;
+    int r = lbi_rdb_row_read(value, &row);
+
+    config->counters->bad_rows++;
+    if (!tells)
+        return;
+    if (r == LB_E_RANGE)
+        lbi_notice(config, LB_NOTICE_BAD_ROW, r,
+                   "player '%s' on board '%s' has a score that is no whole number within "
+                   "-9007199254740991..9007199254740991: left out",
+                   row.id, row.board);
+    else
+        report_key(config, lbi_json_get(value, "key"));
 }
 
 void lbi_rdb_board_read(const lbi_json *value, lbi_rdb_board *ret)

@@ -4,6 +4,8 @@
  * Requests wait until it has been seen. What is missing is made by a request that may create, in
  * steps that each do nothing where it is there. A read never makes anything, but for an index that
  * was dropped: it holds nothing of its own, and who may not make it only does without what needs it.
+ * An index `rank` of another program is left to whoever made it, and what needs ours is refused. That
+ * is looked at when the schema is, which is at the beginning and after errors, not with each read.
  *
  * Two who create a table at once get two tables of one name, and nobody can use either. So who
  * creates has a lock: a database `<name>_leaderboard_lock`, since databases are what the server
@@ -325,8 +327,42 @@ static bool is_index_needed(const lbi_rdb *store)
     return false;
 }
 
+/* Who asks how the database is wants to know that, too. */
+static bool minds_foreign(const lbi_request *request)
+{
+    return needs_index(request) || request->verb == LBI_DATABASE_INFO;
+}
+
+bool lbi_rdb_schema_doubts(lbi_rdb *store, const lbi_request *request)
+{
+    if (!store->schema.foreign || !minds_foreign(request))
+        return false;
+    store->schema.state = LBI_RDB_UNKNOWN;
+    return true;
+}
+
+/* By an index of another program players would come in its order. Who does without goes on. */
+static void refuse_foreign(lbi_rdb *store)
+{
+    lbi_request *request, *next;
+
+    DL_FOREACH_SAFE (store->fresh, request, next) {
+        if (!minds_foreign(request))
+            continue;
+        DL_DELETE(store->fresh, request);
+        (void)lbi_request_fail(request, LB_E_CONFLICT,
+                               "the index 'rank' of table 'players' in database '%s' is of another "
+                               "program: drop it, by r.table('players').indexDrop('rank'), and the "
+                               "next read of a board makes ours",
+                               store->url.database);
+        lbi_rdb_finish(store, request);
+    }
+}
+
 static void be_ready(lbi_rdb *store)
 {
+    if (store->schema.foreign)
+        refuse_foreign(store);
     store->schema.stale_us = 0;
     store->schema.state = LBI_RDB_READY;
     lbi_rdb_feeds_wake(store->feeds);
@@ -378,7 +414,18 @@ static void mend_index(lbi_rdb *store)
 
 /* ---- Looking -------------------------------------------------------------------------------- */
 
-/* What is there: null, or of both tables null or what info() says, and of the index its status. */
+#define IF_THERE(table, then) "[65,[[93,[" V(1) ",\"" table "\"]]," then ",null]]"
+#define INFO_OF(table) IF_THERE(table, "[79,[[15,[\"" table "\"]]]]")
+#define STATUS "[39,[[139,[" PLAYERS "]],{\"index\":\"rank\"}]]"
+#define RANK_STATUS IF_THERE("players", "[33,[" STATUS ",\"multi\",\"geo\",\"query\"]]")
+#define OUR_FUNCTION "[170,[[79,[" RANK_FUNCTION "]],\"source_code\"]]"
+#define WHAT_IS                                                                                    \
+    "{\"boards\":" INFO_OF("boards") ",\"players\":" INFO_OF("players") ",\"index\":" RANK_STATUS  \
+                                                                        ",\"ours\":" OUR_FUNCTION  \
+                                                                        "}"
+
+/* What is there: null, or of both tables null or what info() says; of the index its status, in an
+ * array, and what our function is for the server. */
 static void put_probe(lbi_term *t, const char *database)
 {
     lbi_term_call(t, LBI_T_BRANCH);
@@ -386,11 +433,7 @@ static void put_probe(lbi_term *t, const char *database)
     lbi_term_call0(t, LBI_T_DB_LIST);
     lbi_term_text(t, database);
     lbi_term_end(t);
-    lbi_term_literal(
-        t, "[64,[[69,[[2,[1]],{"
-           "\"boards\":[65,[[93,[" V(1) ",\"boards\"]],[79,[" BOARDS "]],null]],"
-                                        "\"players\":[65,[[93,[" V(1) ",\"players\"]],[79,[" PLAYERS
-                                                                      "]],null]]}]],[62,[]]]]");
+    lbi_term_literal(t, "[64,[[69,[[2,[1]]," WHAT_IS "]],[62,[]]]]");
     lbi_term_null(t);
     lbi_term_end(t);
 }
@@ -415,14 +458,29 @@ static bool has_index(const lbi_json *table)
     return false;
 }
 
-static unsigned count_shards(const lbi_json *table)
+static bool is_set(const lbi_json *object, const char *key)
 {
-    unsigned n = 0;
-    const lbi_json *shard = lbi_json_first(lbi_json_get(table, "doc_count_estimates"));
+    bool flag;
 
-    for (; shard; shard = lbi_json_next(shard))
-        n++;
-    return n;
+    return lbi_json_bool(lbi_json_get(object, key), &flag) && flag;
+}
+
+/* As the server prints our function, it prints the one that the index was made with. A server that
+ * prints either otherwise is believed. */
+static bool is_ours(const lbi_json *index, const char *function)
+{
+    static const char before[] = "{ return ", after[] = "; })";
+    const char *query = lbi_json_text(lbi_json_get(index, "query"));
+    const char *body = function ? strstr(function, "r.branch(") : NULL;
+    const char *start = query ? strstr(query, before) : NULL;
+    size_t len = body ? strlen(body) : 0;
+
+    if (is_set(index, "multi") || is_set(index, "geo"))
+        return false;
+    if (!body || !start)
+        return true;
+    start += sizeof before - 1;
+    return strncmp(start, body, len) == 0 && strcmp(start + len, after) == 0;
 }
 
 static void refuse_shape(lbi_rdb *store, const char *table)
@@ -505,7 +563,9 @@ static void accept_probe(lbi_rdb *store, const lbi_json *value)
     } else if (!lbi_json_is_object(players) || !lbi_json_is_object(boards)) {
         refuse_absent(store, "leaderboard in database");
     } else {
-        schema->shards = count_shards(players);
+        schema->foreign =
+            has_index(players) && !is_ours(lbi_json_first(lbi_json_get(value, "index")),
+                                           lbi_json_text(lbi_json_get(value, "ours")));
         if (!has_index(players) && is_index_needed(store))
             mend_index(store);
         else

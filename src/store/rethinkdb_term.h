@@ -27,6 +27,13 @@
 #define IS_ALIVE(n) "[67,[[18,[" V(n) ",null]],[23,[" OR_ELSE(FIELD(n, "deleting"), "false") "]]]]"
 #define IS_ASCENDING(n) "[17,[" OR_ELSE(FIELD(n, "asc"), "false") ",true]]"
 
+/* Is the id in its key one that a player can have? Of rows of the index, where it is text. */
+#define ID_PATTERN "^([A-Za-z0-9_~-]|[.][A-Za-z0-9_~-]|[.][.][A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"
+#define IS_PLAYER(n)                                                                               \
+    "[67,[[18,[[97,[[45,[" FIELD(n, "key") ",1]],\"" ID_PATTERN                                    \
+                                           "\"]],null]],[20,[[43,[[45,[" FIELD(                    \
+                                               n, "key") ",1]]]],64]]]]"
+
 /* What a row is for a reader. */
 #define ROW_FIELDS "\"key\",\"name\",\"score\",\"at\""
 

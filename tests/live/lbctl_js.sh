@@ -149,6 +149,51 @@ test_seed() {
     done
 }
 
+# Who has no Python: what the help says to type at the server's console is typed there.
+test_seed_without_files() {
+    local board query
+    begin
+    js 'r.dbCreate("old")' >/dev/null
+    js 'r.db("old").tableCreate("boards")' >/dev/null
+    js 'r.db("old").tableCreate("players")' >/dev/null
+    js 'r.db("old").table("boards").insert([{}, {id: "made"}])' >/dev/null
+    js 'r.db("old").table("boards").coerceTo("array").do(bs => r.db("old").table("players").insert(
+        r.range(100).coerceTo("array").map(i => ({board: bs.nth(i.mod(2))("id"), score: i.mul(7919).mod(97),
+            name: r.branch(i.mod(7).eq(0), "", "Player")}))))' >/dev/null
+    ok board-create made
+    ok import-boards --help
+    grep -c "r.db('NEW')" <<<"$out" | grep -qx 2 || fail 'the help has changed' "$out"
+    # The queries of the help, a line each.
+    while IFS= read -r query; do
+        query=${query//\'NEW\'/\'${NAME##*/}\'}
+        js "${query//\'OLD\'/\'old\'}.do(done => done('errors').add(done('inserted')))"
+    done < <(sed -n "/r.db('NEW')/,\$p" <<<"$out" | sed '/^[^ ]/,$d; /^$/,$d' | tr -d '\n' | sed "s/  r\.db('NEW')/\nr.db('NEW')/g; s/  */ /g" | sed -n '/r.db/p'; echo) \
+        >copied
+    same $'2\n100' "$(<copied)" 'the rows that were copied; a board was there already'
+    for board in $("$LBCTL" --json board-list | grep -o '"id":"[^"]*"' | cut -d '"' -f 4); do
+        same "$(js "r.db('old').table('players').orderBy(r.desc('score'), 'id').filter({board: '$board'})('id')" |
+            tr -d '[]"' | tr , '\n')" \
+            "$("$LBCTL" --json board-get "$board" --limit 1000 | grep -o '"id":"[^"]*"' | cut -d '"' -f 4)" 'the order'
+    done
+}
+
+# An index that another program has made, or somebody at the console: doctor says what to do about it, and that works.
+test_another_index() {
+    begin
+    ok score-add demo alice 10
+    ok doctor
+    js 'db.table("players").indexDrop("rank")' >/dev/null
+    js 'db.table("players").indexCreate("rank", r.row("score"))' >/dev/null
+    check 1 "problem +it cannot be read: the index 'rank' .*indexDrop\('rank'\).*verdict +does not work" \
+        '^lbctl: the database does not work' doctor
+    check 1 '' "^lbctl: the index 'rank' of table 'players' in database '${NAME##*/}' is of another program: drop it" \
+        board-get demo
+    ok score-add demo alice 1
+    js 'db.table("players").indexDrop("rank")' >/dev/null
+    ok board-get demo
+    check 0 'verdict +healthy' '' doctor
+}
+
 # Who is no administrator is told less, and that it is less. Nobody is told the password.
 test_doctor_of_a_user() {
     begin

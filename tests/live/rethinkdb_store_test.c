@@ -53,6 +53,11 @@ static int64_t score_of(lb_client *client, const char *board, const char *player
     return row->score;
 }
 
+static void drop_index(void)
+{
+    (void)rethinkdb_live_query(rethinkdb_live_port(), "[76,[[15,[\"players\"]],\"rank\"]]");
+}
+
 /* ---- Schema --------------------------------------------------------------------------------- */
 
 TEST(another_shape_is_refused, .timeout_s = 60)
@@ -170,12 +175,173 @@ TEST(a_dropped_database_is_made_again, .timeout_s = 60)
     CHECK_EQ(lb_score_add(client, "b", "p", 1, NULL, NULL, NULL), LB_E_NOTFOUND);
     add(client, "b", "p", 7);
     CHECK_EQ(score_of(client, "b", "p"), 7);
-    (void)rethinkdb_live_query(rethinkdb_live_port(), "[76,[[15,[\"players\"]],\"rank\"]]");
+    drop_index();
     add(client, "b", "p", 1); /* which needs no index, and does not look */
     CHECK_EQ(lb_board_get(client, "b", NULL, row_list_add, &rows, NULL), 0); /* restores it */
     CHECK_STR(row_list_text(&rows), "p:8");
     row_list_clear(&rows);
     lb_client_free(client);
+}
+
+/* ---- An index of another program ------------------------------------------------------------ */
+
+#define RANK_OF_ROW                                                                                \
+    "[69,[[2,[1]],[2,[[45,[[170,[[10,[1]],\"key\"]],0]],[170,[[10,[1]],\"score\"]],0]]]]"
+
+static void make_index(const char *options)
+{
+    unsigned port = rethinkdb_live_port();
+
+    drop_index();
+    (void)rethinkdb_live_query(port, "[75,[[15,[\"players\"]],\"rank\"," RANK_OF_ROW "],%s]",
+                               options);
+    (void)rethinkdb_live_query(port, "[170,[[45,[[140,[[15,[\"players\"]]]],0]],\"index\"]]");
+}
+
+/* It would give the players in its own order. Ours is known by whoever comes later. */
+TEST(an_index_of_another_program, .timeout_s = 120)
+{
+    static const char *const options[] = {"{}", "{\"multi\":true}", "{\"geo\":true}"};
+    lb_client *client = open_client(rethinkdb_live_url()), *late;
+    row_list rows = {.n = 0};
+    lb_error error;
+
+    add(client, "b", "p", 1);
+    add(client, "b", "q", 2);
+    for (size_t i = 0; i < 3; i++) {
+        make_index(options[i]);
+        late = open_client(rethinkdb_live_url());
+        CHECK_EQ(lb_board_get(late, "b", NULL, row_list_add, &rows, &error), LB_E_CONFLICT);
+        CHECK(strstr(error.msg, "indexDrop('rank')") != NULL);
+        add(late, "b", "p", 1);
+        CHECK_EQ(score_of(late, "b", "p"), 2 + (int64_t)i);
+        drop_index();
+        CHECK_EQ(lb_board_get(late, "b", NULL, row_list_add, &rows, NULL), 0); /* restores it */
+        CHECK_EQ(rows.n, 2);
+        row_list_clear(&rows);
+        lb_client_free(late);
+    }
+    late = open_client(rethinkdb_live_url());
+    CHECK_EQ(lb_board_get(late, "b", NULL, row_list_add, &rows, NULL), 0);
+    CHECK_STR(row_list_text(&rows), "p:4 q:2");
+    row_list_clear(&rows);
+    lb_client_free(late);
+    lb_client_free(client);
+}
+
+/* ---- What others write ---------------------------------------------------------------------- */
+
+static void put_row(const char *id, const char *score)
+{
+    (void)rethinkdb_live_query(
+        rethinkdb_live_port(),
+        "[56,[[15,[\"players\"]],{\"key\":[2,[\"b\",%s]],\"score\":%s}],{\"conflict\":\"replace\"}]",
+        id, score);
+}
+
+static const char *places(lb_client *client, uint32_t offset, uint32_t limit, const char *after)
+{
+    static char text[300];
+    row_list rows = {.n = 0};
+    lb_range range;
+
+    lb_range_init(&range);
+    range.offset = offset;
+    range.limit = limit;
+    range.after = after;
+    CHECK_EQ(lb_board_get(client, "b", &range, row_list_add, &rows, NULL), 0);
+    snprintf(text, sizeof text, "%s", row_list_places(&rows));
+    row_list_clear(&rows);
+    return text;
+}
+
+/* Pages are full, and follow one another. */
+TEST(rows_of_no_player_take_no_place, .timeout_s = 60)
+{
+    static const char *const strangers[] = {
+        "\"\"",
+        "\"..\"",
+        "\".\"",
+        "\"a b\"",
+        "\"p0\\u000a\"",
+        "\"p0\\u0000\"",
+        "\"\\u00e9\"",
+        "7",
+        "null",
+        "[2,[]]",
+        "{}",
+        "\"p/q\"",
+        "\"01234567890123456789012345678901234567890123456789012345678901234\""};
+    lb_client *client = open_client(rethinkdb_live_url());
+    row_list rows = {.n = 0};
+    char id[8];
+
+    for (int i = 0; i < 6; i++) {
+        snprintf(id, sizeof id, "p%d", i);
+        add(client, "b", id, 60 - 10 * i);
+    }
+    add(client, "b", "...", 5);
+    add(client, "b", "..~", 4);
+    add(client, "b", ".-", 3);
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+        put_row(strangers[i], i % 2 ? "55" : "100");
+    CHECK_STR(places(client, 0, 2, NULL), "1/1/p0 2/2/p1");
+    CHECK_STR(places(client, 2, 2, NULL), "3/3/p2 4/4/p3");
+    CHECK_STR(places(client, 0, 20, NULL),
+              "1/1/p0 2/2/p1 3/3/p2 4/4/p3 5/5/p4 6/6/p5 7/7/... 8/8/..~ 9/9/.-");
+    CHECK_EQ(lb_player_around(client, "b", "p1", 3, NULL, row_list_add, &rows, NULL), 0);
+    CHECK_STR(row_list_text(&rows), "p0:60 p1:50 p2:40");
+    row_list_clear(&rows);
+    lb_client_free(client);
+}
+
+TEST(a_document_that_somebody_has_spoilt, .timeout_s = 60)
+{
+    lb_client *client = open_client(rethinkdb_live_url());
+    lb_error error;
+
+    add(client, "b", "p", 1);
+    add(client, "b", "q", 1);
+    (void)rethinkdb_live_query(rethinkdb_live_port(),
+                               "[53,[[16,[[15,[\"players\"]],[2,[\"b\",\"p\"]]]],{\"keys\":7}]]");
+    CHECK_EQ(lb_score_add(client, "b", "p", 1, create("key"), NULL, &error), LB_E_QUERY);
+    CHECK(strstr(error.msg, "player 'p' on board 'b'") && strstr(error.msg, "'keys'"));
+    CHECK_EQ(lb_score_add(client, "b", "q", 1, create("key"), NULL, &error), 1);
+    add(client, "b", "p", 1);
+    CHECK_EQ(score_of(client, "b", "p"), 2);
+    lb_client_free(client);
+}
+
+static const char *board_field(const char *field)
+{
+    return rethinkdb_live_query(
+        rethinkdb_live_port(),
+        "[51,[[92,[[170,[[16,[[15,[\"boards\"]],\"b\"]],\"%s\"]],\"none\"]],\"string\"]]", field);
+}
+
+/* Between its mark and its first removal somebody else has finished, and made the board anew: the
+ * new players stay. */
+TEST(a_deletion_does_not_touch_a_board_that_was_made_since, .timeout_s = 60)
+{
+    lb_client *slow = open_client(rethinkdb_live_url()), *other = open_client(rethinkdb_live_url());
+    uint64_t end = lbi_clock_us() + 30000000;
+    outcome o = {0};
+
+    add(slow, "b", "old", 1);
+    CHECK_EQ(lb_board_delete_start(slow, "b", NULL, outcome_done, &o, NULL, NULL), 0);
+    do { /* it has yet to hear of the mark, or at most to remove rows, when it is stopped here */
+        CHECK(lb_client_process(slow) >= 0);
+        if (lbi_clock_us() > end)
+            FAIL("the board is not marked");
+    } while (strcmp(board_field("deleting"), "true") != 0);
+    CHECK_EQ(lb_board_delete(other, "b", NULL, NULL), 1);
+    add(other, "b", "new", 2);
+    CHECK_EQ(o.count, 0);
+    CHECK_EQ(run_outcome(slow, &o), 1);
+    CHECK_EQ(score_of(other, "b", "new"), 2);
+    CHECK_EQ(lb_player_get(other, "b", "old", NULL, NULL, NULL), LB_E_NOTFOUND);
+    lb_client_free(slow);
+    lb_client_free(other);
 }
 
 TEST(who_may_not_enter, .timeout_s = 60)

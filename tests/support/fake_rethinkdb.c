@@ -32,6 +32,8 @@ struct canned_link {
 
 static enum canned_kind kind_of_replace(const char *text)
 {
+    if (strstr(text, "\"holder\""))
+        return CANNED_LEASE;
     if (strstr(text, "\"created\""))
         return CANNED_MAKE;
     return strstr(text, "{\"deleting\":true}") ? CANNED_MARK : CANNED_DROP;
@@ -330,13 +332,28 @@ static void answer_places(struct fake *link, const struct canned_query *q)
     canned_value(link, q, text);
 }
 
+/* The holder's is the first id behind the field's name. */
+static void answer_lease(struct fake *link, const struct canned_query *q)
+{
+    static const char before[] = "\"holder\":\"";
+    const char *at = strstr(q->text, before);
+    char text[300];
+
+    CHECK(at);
+    at += sizeof before - 1;
+    snprintf(text, sizeof text,
+             "{\"changes\":[{\"new_val\":{\"holder\":\"%.*s\"},\"old_val\":null}],\"inserted\":1}",
+             (int)strcspn(at, "\""), at);
+    canned_value(link, q, text);
+}
+
 #define INFO(name, key, indexes)                                                                   \
     "\"" name "\":{\"db\":{\"id\":\"1\",\"name\":\"lb\",\"type\":\"DB\"},"                         \
     "\"doc_count_estimates\":[0],\"id\":\"2\",\"indexes\":[" indexes "],\"name\":\"" name "\","    \
     "\"primary_key\":\"" key "\",\"type\":\"TABLE\"}"
 
-static const char database[] =
-    "{" INFO("boards", "id", "") "," INFO("players", "key", "\"rank\"") "}";
+static const char database[] = "{" INFO("boards", "id", "") "," INFO(
+    "players", "key", "\"rank\"") ",\"index\":[" CANNED_RANK "],\"ours\":\"" CANNED_OURS "\"}";
 
 static const char facts[] = "{\"index\":{\"index\":\"rank\",\"ready\":true},"
                             "\"info\":{\"doc_count_estimates\":[1,1]},\"servers\":[\"one\"],"
@@ -455,6 +472,9 @@ static void answer(struct canned_link *link, const struct canned_query *q)
         break;
     case CANNED_MARK:
         answer_mark(fake, q);
+        break;
+    case CANNED_LEASE:
+        answer_lease(fake, q);
         break;
     case CANNED_REMOVE:
         canned_value(fake, q, "{\"deleted\":2,\"errors\":0}");

@@ -11,7 +11,7 @@
  *
  * There is one board, `b`, descending, created at 1000, with two players: p has 5, reached at 100,
  * and q has 4, reached at 200. Nothing ever changes them: each write is answered as if it were the
- * first. */
+ * first. Whoever takes a lease has it. */
 #ifndef FAKE_RETHINKDB_H
 #define FAKE_RETHINKDB_H
 
@@ -23,6 +23,12 @@
 #define CANNED_BOARD "{\"created\":1000,\"id\":\"b\"}"
 #define CANNED_P "{\"at\":100,\"key\":[\"b\",\"p\"],\"name\":\"p\",\"score\":5}"
 #define CANNED_Q "{\"at\":200,\"key\":[\"b\",\"q\"],\"name\":\"q\",\"score\":4}"
+
+/* The index `rank` as it was made, and what its function is for the server. */
+#define CANNED_RANK                                                                                \
+    "{\"geo\":false,\"multi\":false,\"query\":\"indexCreate('rank', function(var1) { return "      \
+    "r.branch(x, y); })\"}"
+#define CANNED_OURS "function (captures = [(no implicit), var1]) (args = [var1]) r.branch(x, y)"
 
 /* When the server takes a write for made. */
 #define CANNED_BASE INT64_C(1700000000000000)
@@ -38,6 +44,7 @@ enum canned_kind {
     CANNED_DROP,   /* the board itself */
     CANNED_BATCH,  /* of writes */
     CANNED_SWEEP,  /* what was written while the board went */
+    CANNED_LEASE,
     CANNED_PAGE,
     CANNED_READ,
     CANNED_PLACES,

@@ -80,6 +80,7 @@ const lb_write_options *suite_options(uint32_t flags, const char *key);
     X(a_mixed_batch_in_order)                                                                      \
     X(many_started_together)                                                                       \
     X(keys_repeat_the_answer)                                                                      \
+    X(keys_of_a_player_who_was_removed)                                                            \
     X(keys_within_a_batch)                                                                         \
     X(order_descending)                                                                            \
     X(order_ascending)                                                                             \

@@ -280,6 +280,22 @@ void suite_keys_repeat_the_answer(suite_case *c)
     CHECK_EQ(suite_get(c, "b", "p").score, 11);
 }
 
+/* Whether his keys go with him or not: without LB_WRITE_CREATE a repeat does not bring him back. */
+void suite_keys_of_a_player_who_was_removed(suite_case *c)
+{
+    int forgotten = c->store->keys_in_rows ? LB_E_NOTFOUND : 1;
+
+    CHECK_EQ(add_key(c, "p", 5, "k1", NULL), 1);
+    CHECK_EQ(lb_player_remove(c->client, "b", "p", NULL, NULL), 1);
+    CHECK_EQ(lb_score_add(c->client, "b", "p", 5, suite_options(0, "k1"), NULL, NULL), forgotten);
+    CHECK_EQ(lb_player_get(c->client, "b", "p", NULL, NULL, NULL), LB_E_NOTFOUND);
+    CHECK_EQ(lb_score_add(c->client, "b", "p", 5, suite_options(0, "k2"), NULL, NULL),
+             LB_E_NOTFOUND);
+    CHECK_EQ(add_key(c, "p", 7, "k3", NULL), 1);
+    CHECK_EQ(add_key(c, "p", 7, "k3", NULL), 1);
+    CHECK_EQ(suite_get(c, "b", "p").score, 7);
+}
+
 void suite_keys_within_a_batch(suite_case *c)
 {
     outcome o[4] = {{0}};

@@ -6,6 +6,7 @@
 
 #include "reql/datum.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Errors of the server ------------------------------------------------------------------- */
@@ -150,32 +151,33 @@ TEST(a_batch_that_cannot_read_may_have_written)
     }
 }
 
-/* Of several shards one may have done its part. */
-static bool two_shards(struct canned *server, struct fake *link, const struct canned_query *q)
+/* Of several shards one may have done its part, and the table may have had one when we looked: only
+ * a refusal of the whole table says that nothing was done. */
+TEST(a_refusal_of_several_players)
 {
-    if (q->kind == CANNED_PROBE) {
-        canned_value(link, q,
-                     "{\"boards\":{\"primary_key\":\"id\"},\"players\":{\"primary_key\":\"key\","
-                     "\"indexes\":[\"rank\"],\"doc_count_estimates\":[1,1]}}");
-        return true;
+#define NO_SHARD(range) "Cannot perform write: primary replica for shard " range " not available"
+    static const struct {
+        struct refusal refusal;
+        int code;
+    } cases[] = {
+        {{CANNED_BATCH, 1, NO_SHARD("[\\\"\\\", \\\"S\\\")")}, LB_E_UNKNOWN},
+        {{CANNED_BATCH, 1, "The primary replica is currently changing."}, LB_E_UNKNOWN},
+        {{CANNED_BATCH, 1, NO_SHARD("[\\\"\\\", +inf)")}, 1},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct canned server = {.user = &cases[i].refusal};
+        lb_client *client = open_client(&server, refuse_for_now, 20000);
+        outcome both = {0};
+
+        CHECK_OK(lb_score_add_start(client, "b", "p", 1, NULL, outcome_done, &both, NULL, NULL));
+        CHECK_OK(lb_score_add_start(client, "b", "q", 1, NULL, outcome_done, &both, NULL, NULL));
+        while (both.count < 2)
+            CHECK_OK(lb_client_process(client));
+        CHECK_EQ(both.code, cases[i].code);
+        CHECK_EQ(server.counts[CANNED_BATCH], both.code < 0 ? 1 : 2);
+        close_client(&server, client);
     }
-    return refuse_for_now(server, link, q);
-}
-
-TEST(a_refusal_of_several_shards)
-{
-    static const struct refusal refusal = {CANNED_BATCH, 1, NO_PRIMARY};
-    struct canned server = {.user = &refusal};
-    lb_client *client = open_client(&server, two_shards, 20000);
-    outcome both = {0};
-
-    CHECK_OK(lb_score_add_start(client, "b", "p", 1, NULL, outcome_done, &both, NULL, NULL));
-    CHECK_OK(lb_score_add_start(client, "b", "q", 1, NULL, outcome_done, &both, NULL, NULL));
-    while (both.count < 2)
-        CHECK_OK(lb_client_process(client));
-    CHECK_EQ(both.code, LB_E_UNKNOWN);
-    CHECK_EQ(server.counts[CANNED_BATCH], 1);
-    close_client(&server, client);
 }
 
 static bool drop_it(struct canned *server, struct fake *link, const struct canned_query *q)
@@ -437,4 +439,202 @@ TEST(shapes_of_pages)
             FAIL("%s: %d (%s), not %d", shapes[i].value, code, error.msg, shapes[i].code);
         close_client(&server, client);
     }
+}
+
+/* ---- An index of another program ------------------------------------------------------------ */
+
+#define PROBED(index, ours)                                                                        \
+    "{\"boards\":{\"primary_key\":\"id\"},\"players\":{\"primary_key\":\"key\","                   \
+    "\"indexes\":[\"rank\"]},\"index\":[" index "],\"ours\":\"" ours "\"}"
+#define QUERY(text) "{\"geo\":false,\"multi\":false,\"query\":\"" text "\"}"
+
+/* Theirs until the second time that it is looked at. */
+static bool probed(struct canned *server, struct fake *link, const struct canned_query *q)
+{
+    if (q->kind != CANNED_PROBE || q->n > 2)
+        return false;
+    canned_value(link, q, server->user);
+    return true;
+}
+
+TEST(an_index_of_another_program)
+{
+    static const char *const probes[] = {
+        PROBED(QUERY("indexCreate('rank', function(var1) { return r.branch(x, z); })"),
+               CANNED_OURS),
+        PROBED(QUERY("indexCreate('rank', function(var1) { return r.branch(x, y).add(1); })"),
+               CANNED_OURS),
+        PROBED(QUERY("indexCreate('rank', function(var1) { return -r.branch(x, y); })"),
+               CANNED_OURS),
+        PROBED("{\"multi\":true,\"query\":\"\"}", CANNED_OURS),
+        PROBED("{\"geo\":true}", ""),
+    };
+
+    for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
+        struct canned server = {.user = probes[i]};
+        lb_client *client = open_client(&server, probed, 20000);
+        lb_error error;
+
+        check_code(ADD, ask(client, ADD, &error), 1, &error); /* needs no index */
+        check_code(PAGE, ask(client, PAGE, &error), LB_E_CONFLICT, &error);
+        check_says(&error, "indexDrop('rank')");
+        check_says(&error, "'lb'");
+        CHECK_EQ(server.counts[CANNED_PAGE], 0);
+        check_code(ADD, ask(client, ADD, &error), 1, &error);
+        CHECK_EQ(server.counts[CANNED_PROBE], 2);
+        check_code(PAGE, ask(client, PAGE, &error), 0, &error); /* it was dropped, and made anew */
+        check_code(PAGE, ask(client, PAGE, &error), 0, &error);
+        CHECK_EQ(server.counts[CANNED_PROBE], 3);
+        close_client(&server, client);
+    }
+}
+
+TEST(who_hears_of_another_index)
+{
+    static const char *const probe = PROBED("{\"multi\":true}", "");
+    static const enum ask hear[] = {GET,        GET_MANY, PAGE, PAGE_BEHIND,
+                                    PAGE_AFTER, AROUND,   INFO, FACTS};
+
+    for (size_t i = 0; i < sizeof hear / sizeof *hear; i++) {
+        struct canned server = {.user = probe};
+        lb_client *client = open_client(&server, probed, 20000);
+        lb_error error;
+
+        check_code(hear[i], ask(client, hear[i], &error), LB_E_CONFLICT, &error);
+        close_client(&server, client);
+    }
+}
+
+/* One that does not say what an index was made with, or says it in another way. */
+TEST(an_index_that_nobody_can_compare)
+{
+    static const char *const probes[] = {
+        PROBED("", CANNED_OURS),
+        PROBED("{}", CANNED_OURS),
+        PROBED("{\"query\":7}", CANNED_OURS),
+        PROBED(QUERY("(index rank)"), CANNED_OURS),
+        PROBED(CANNED_RANK, ""),
+        PROBED(CANNED_RANK, "(function)"),
+        PROBED(CANNED_RANK, CANNED_OURS),
+    };
+
+    for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
+        struct canned server = {.user = probes[i]};
+        lb_client *client = open_client(&server, probed, 20000);
+        lb_error error;
+
+        check_code(PAGE, ask(client, PAGE, &error), 0, &error);
+        close_client(&server, client);
+    }
+}
+
+/* ---- Rows of no player ---------------------------------------------------------------------- */
+
+struct strangers {
+    unsigned n;
+    char last[300];
+};
+
+static void on_stranger(const lb_notice *notice, void *user)
+{
+    struct strangers *strangers = user;
+
+    CHECK_EQ(notice->kind, LB_NOTICE_BAD_ROW);
+    strangers->n++;
+    snprintf(strangers->last, sizeof strangers->last, "%s", notice->message);
+}
+
+static bool picks(const struct canned_query *q)
+{
+    return strstr(q->text, "[97,") != NULL;
+}
+
+/* Rows for two, of which the first is none of a player. */
+static bool page_for_two(struct canned *server, struct fake *link, const struct canned_query *q)
+{
+    (void)server;
+    if (q->kind != CANNED_PAGE || picks(q))
+        return false;
+    fake_answer(link, q->token, STREAM(CANNED_BOARD "," ROW("a b", "9", "1") "," CANNED_P));
+    return true;
+}
+
+/* It is told of once, and takes no place. */
+TEST(a_page_is_full_without_rows_of_no_player)
+{
+    struct canned server = {.answer = page_for_two};
+    struct strangers strangers = {0};
+    lb_client *client = NULL;
+    row_list list = {0};
+    lb_counters counters;
+    lb_options opts;
+    lb_range range;
+
+    canned_start(&server);
+    lb_options_init(&opts);
+    opts.database = server.url;
+    opts.notice = on_stranger;
+    opts.notice_user = &strangers;
+    CHECK_OK(lb_client_new(&opts, &client, NULL));
+    lb_range_init(&range);
+    for (unsigned i = 1; i <= 2; i++) {
+        range.limit = 2;
+        CHECK_OK(lb_board_get(client, "b", &range, row_list_add, &list, NULL));
+        CHECK_STR(row_list_places(&list), "1/1/p 2/2/q");
+        row_list_clear(&list);
+        CHECK_EQ(server.counts[CANNED_PAGE], 2 * i); /* read on */
+    }
+    range.limit = 3; /* there are no more: what was left out is no reason to read on */
+    CHECK_OK(lb_board_get(client, "b", &range, row_list_add, &list, NULL));
+    CHECK_STR(row_list_places(&list), "1/1/p");
+    row_list_clear(&list);
+    CHECK_EQ(server.counts[CANNED_PAGE], 5);
+    CHECK_EQ(strangers.n, 1);
+    CHECK_STR(strangers.last, "'a b' on board 'b' is no player id: left out");
+    CHECK_OK(lb_client_counters(client, &counters, sizeof counters));
+    CHECK_EQ(counters.bad_rows, 3);
+    close_client(&server, client);
+}
+
+static bool must_pick(struct canned *server, struct fake *link, const struct canned_query *q)
+{
+    (void)server;
+    (void)link;
+    if (q->kind == CANNED_PAGE || q->kind == CANNED_READ)
+        CHECK(picks(q));
+    return false;
+}
+
+/* Where one could stand before the rows that are asked for, the server leaves it out. */
+TEST(rows_of_no_player_take_no_place_before_others)
+{
+    static const enum ask asks[] = {PAGE_BEHIND, PAGE_AFTER, AROUND};
+    struct canned server = {0};
+    lb_client *client = open_client(&server, must_pick, 20000);
+    lb_error error;
+
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+        check_code(asks[i], ask(client, asks[i], &error), 0, &error);
+    close_client(&server, client);
+}
+
+/* ---- A document that somebody else has spoilt ----------------------------------------------- */
+
+TEST(a_row_that_fails_is_named)
+{
+    static const struct shape shape = {
+        CANNED_BATCH, ADD_KEYED, LB_E_QUERY,
+        WROTE("{\"error\":\"Cannot convert NUMBER to SEQUENCE\",\"old_val\":" OLD
+              ",\"new_val\":" OLD "}")};
+    struct canned server = {.user = &shape};
+    lb_client *client = open_client(&server, answer_shape, 20000);
+    lb_error error;
+
+    check_code(ADD, ask(client, ADD, &error), LB_E_QUERY, &error);
+    CHECK_STR(error.msg, "player 'p' on board 'b': Cannot convert NUMBER to SEQUENCE");
+    check_code(ADD_KEYED, ask(client, ADD_KEYED, &error), LB_E_QUERY, &error);
+    check_says(&error, "player 'p' on board 'b'");
+    check_says(&error, "field 'keys'");
+    check_says(&error, "Cannot convert");
+    close_client(&server, client);
 }

@@ -350,6 +350,51 @@ TEST(bad_rows_are_reported)
     close_world(&w);
 }
 
+#define KEY(key) "{\"key\":" key ",\"name\":\"x\",\"score\":1,\"at\":1}"
+#define LONG "0123456789012345678901234567890123456789"
+
+/* What is wrong with which row: printable, and not too much of it. */
+TEST(rows_of_no_player_are_reported)
+{
+    static const struct {
+        const char *row, *says;
+    } cases[] = {
+        {KEY("[\"b\",\"a b\"]"), "'a b' on board 'b' is no player id: left out"},
+        {KEY("[\"b\",\"\"]"), "'' on board 'b' is no player id: left out"},
+        {KEY("[\"b\",\"..\"]"), "'..' on board 'b' is no player id: left out"},
+        {KEY("[\"b\",\"\\u0007'\\\\\\u00e9\"]"),
+         "'\\x07\\x27\\x5c\\xc3\\xa9' on board 'b' is no player id: left out"},
+        {KEY("[\"b\",\"" LONG LONG "\"]"), "'" LONG "...' on board 'b' is no player id: left out"},
+        {KEY("[\"b\",7]"), "a row on board 'b' has a key that is not [board, player]: left out"},
+        {KEY("[\"b\"]"), "a row on board 'b' has a key that is not [board, player]: left out"},
+        {KEY("[\"b\",\"p\",\"q\"]"),
+         "a row on board 'b' has a key that is not [board, player]: left out"},
+        {KEY("\"b\""), "a row has a key that is not [board, player]: left out"},
+        {KEY("[7,\"p\"]"), "a row has a key that is not [board, player]: left out"},
+        {KEY("[\"b/\\n\",\"p\"]"), "a row is on board 'b/\\x0a', which is no board id: left out"},
+        {"{\"name\":\"x\"}", "a row has a key that is not [board, player]: left out"},
+        {ROW("f", "\"x\""), "player 'f' on board 'b' has a score that is no whole number within "
+                            "-9007199254740991..9007199254740991: left out"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[600];
+        struct tale tale = {CANNED_ROWS, text, NULL, NULL};
+        struct world w = {.server = {.answer = tell, .user = &tale}};
+        lb_counters counters;
+
+        snprintf(text, sizeof text, FEED("{\"new_val\":%s}"), cases[i].row);
+        open_world(&w, "");
+        follow(&w, "b", 0, 0);
+        run_until(&w.client, 1, is_ready, &w);
+        CHECK_STR(w.notices.last, cases[i].says);
+        CHECK_OK(lb_client_counters(w.client, &counters, sizeof counters));
+        CHECK_EQ(counters.bad_rows, 1);
+        CHECK_EQ(w.m.n, 0);
+        close_world(&w);
+    }
+}
+
 TEST(boards_that_are_none)
 {
     static const struct tale tale = {
@@ -361,6 +406,109 @@ TEST(boards_that_are_none)
         NULL, NULL};
 
     check_tale(&tale, "b", is_ready, "p:5 q:4");
+}
+
+/* ---- Boards that are gone ------------------------------------------------------------------- */
+
+enum { MANY = 5000 }; /* more than are remembered */
+
+/* The feed of boards waits: what it tells next is the test's. The feed of all rows begins with `rows`. */
+struct boards {
+    const char *rows;
+    struct fake *link;
+    int64_t token;
+    atomic_bool waits;
+};
+
+static bool hold_boards(struct canned *server, struct fake *link, const struct canned_query *q)
+{
+    struct boards *boards = (struct boards *)(uintptr_t)server->user;
+
+    if (q->kind == CANNED_ROWS && boards->rows) {
+        fake_answer(link, q->token, boards->rows);
+        return true;
+    }
+    if (q->kind != CANNED_CONTINUE || q->of != CANNED_BOARDS || q->n != 2)
+        return false;
+    boards->link = link;
+    boards->token = q->token;
+    boards->waits = true;
+    return true;
+}
+
+/* `format` for each number, with commas between, within a batch of a feed. */
+static char *feed_of_many(const char *format, const char *last)
+{
+    size_t size = MANY * (strlen(format) + 16) + strlen(last) + 64;
+    char *text = malloc(size), *at = text;
+
+    CHECK(text != NULL);
+    at += snprintf(at, size, "{\"t\":3,\"r\":[");
+    for (int i = 0; i < MANY; i++) {
+        at += snprintf(at, size - (size_t)(at - text), format, i);
+        *at++ = ',';
+    }
+    snprintf(at, size - (size_t)(at - text), "%s],\"n\":[1,5]}", last);
+    return text;
+}
+
+static bool waits_and_is_ready(void *user)
+{
+    struct world *w = user;
+    const struct boards *boards = w->server.user;
+
+    return boards->waits && w->m.is_ready;
+}
+
+static bool is_empty_or_reset(void *user)
+{
+    const struct world *w = user;
+
+    return w->m.n == 0 || w->m.resets > 1;
+}
+
+#define NEW_BOARD(id) "{\"old_val\":null,\"new_val\":{\"created\":1,\"id\":\"" id "\"}}"
+#define OLD_BOARD(id) "{\"new_val\":null,\"old_val\":{\"created\":1,\"id\":\"" id "\"}}"
+
+static void check_boards(struct world *w, char *text, int resets)
+{
+    struct boards *boards = (struct boards *)(uintptr_t)w->server.user;
+
+    open_world(w, "");
+    follow(w, NULL, 0, 0);
+    run_until(&w->client, 1, waits_and_is_ready, w);
+    fake_answer(boards->link, boards->token, text);
+    run_until(&w->client, 1, is_empty_or_reset, w);
+    CHECK_EQ(w->m.resets, resets);
+    close_world(w);
+    free(text);
+}
+
+/* One that comes again so late is like one that was never there; one that comes soon is not. */
+TEST(boards_that_are_gone_are_not_remembered_for_ever)
+{
+    struct boards late_boards = {.rows = NULL}, soon_boards = {.rows = NULL};
+    struct world late = {.server = {.answer = hold_boards, .user = &late_boards}};
+    struct world soon = {.server = {.answer = hold_boards, .user = &soon_boards}};
+
+    check_boards(
+        &late,
+        feed_of_many(NEW_BOARD("x%1$d") "," OLD_BOARD("x%1$d"), NEW_BOARD("x0") "," OLD_BOARD("b")),
+        1);
+    check_boards(&soon, feed_of_many(NEW_BOARD("x%1$d") "," OLD_BOARD("x%1$d"), NEW_BOARD("x4999")),
+                 2);
+}
+
+/* Rows that came before their boards are told when these come, however many have come since. */
+TEST(rows_of_many_boards_that_are_not_there)
+{
+    struct boards boards = {.rows =
+                                feed_of_many("{\"new_val\":{\"key\":[\"x%d\",\"p\"],\"score\":1}}",
+                                             "{\"new_val\":" CANNED_P "}," READY)};
+    struct world w = {.server = {.answer = hold_boards, .user = &boards}};
+
+    check_boards(&w, strdup(FEED(NEW_BOARD("x0"))), 2);
+    free((char *)(uintptr_t)boards.rows);
 }
 
 /* An id that is too long is not another one, cut. */

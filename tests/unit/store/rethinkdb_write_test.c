@@ -232,6 +232,8 @@ static int after_silence(enum canned_kind kind)
     case CANNED_BATCH:
     case CANNED_MAKE:
     case CANNED_MARK:
+    case CANNED_REMOVE: /* the board is gone by then */
+    case CANNED_DROP:
         return LB_E_UNKNOWN;
     default:
         return LB_E_TIMEOUT;
@@ -338,7 +340,7 @@ TEST(a_deletion_ends_without_a_server)
     lb_client *client = open_client(&server, mark_and_go, 300);
     lb_error error;
 
-    check_code(DELETE, ask(client, DELETE, &error), LB_E_TIMEOUT, &error);
+    check_code(DELETE, ask(client, DELETE, &error), LB_E_UNKNOWN, &error);
     check_says(&error, "is gone for everybody");
     check_code(DELETE, ask(client, DELETE, &error), LB_E_TIMEOUT, &error);
     check_says(&error, "not applied");
@@ -364,8 +366,107 @@ TEST(a_deletion_that_has_begun_is_not_cancelled)
     CHECK_OK(lb_board_delete_start(client, "b", NULL, outcome_done, &o, &op, NULL));
     run_while_below(client, &server.connections, 3); /* it waits for one that lasts */
     CHECK_OK(lb_op_cancel(op));
-    CHECK_EQ(run_outcome(client, &o), LB_E_TIMEOUT);
+    CHECK_EQ(run_outcome(client, &o), LB_E_UNKNOWN);
     close_client(&server, client);
+}
+
+/* What was left of the last board of this name is being removed: nothing is made yet. */
+static bool make_among_remains(struct canned *server, struct fake *link,
+                               const struct canned_query *q)
+{
+    (void)server;
+    if (q->kind != CANNED_MAKE)
+        return q->kind == CANNED_REMOVE;
+    canned_value(link, q,
+                 "{\"changes\":[{\"new_val\":{\"id\":\"b2\",\"deleting\":true},\"old_val\":{}}]}");
+    return true;
+}
+
+TEST(a_creation_that_waits_for_a_deletion_is_not_applied)
+{
+    struct canned server = {0};
+    lb_client *client = open_client(&server, make_among_remains, 300);
+    lb_error error;
+
+    check_code(CREATE, ask(client, CREATE, &error), LB_E_TIMEOUT, &error);
+    check_says(&error, "not applied");
+    CHECK_EQ(server.counts[CANNED_REMOVE], 1);
+    close_client(&server, client);
+}
+
+/* ---- Leases --------------------------------------------------------------------------------- */
+
+static int take(lb_client *client, const char *holder, lb_error *error)
+{
+    return lb_lease_take(client, "relay", holder, 1000, NULL, error);
+}
+
+static bool unchanged(struct canned *server, struct fake *link, const struct canned_query *q)
+{
+    if (q->kind != CANNED_LEASE)
+        return false;
+    canned_value(link, q, server->user);
+    return true;
+}
+
+TEST(a_lease)
+{
+#define HELD(now, before)                                                                          \
+    "{\"changes\":[{\"new_val\":" now ",\"old_val\":" before "}],\"unchanged\":1}"
+#define BY(holder) "{\"holder\":\"" holder "\"}"
+    static const struct {
+        const char *answer;
+        int taken, given_up;
+    } cases[] = {
+        {HELD(BY("me"), BY("me")), 1, 1}, /* for the second time in a millisecond */
+        {HELD(BY("you"), BY("you")), 0, 0}, {HELD("null", BY("me")), 0, 1},
+        {HELD("null", "null"), 0, 0},       {"7", LB_E_UNKNOWN, LB_E_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct canned server = {.user = cases[i].answer};
+        lb_client *client = open_client(&server, unchanged, 20000);
+
+        CHECK_EQ(take(client, "me", NULL), cases[i].taken);
+        CHECK_EQ(lb_lease_take(client, "relay", "me", 0, NULL, NULL), cases[i].given_up);
+        close_client(&server, client);
+    }
+}
+
+static const enum canned_kind lease = CANNED_LEASE;
+
+/* It is asked for again, and whoever has it has it. */
+TEST(a_lease_whose_answer_is_lost)
+{
+    struct canned server = {.user = &lease};
+    lb_client *client = open_client(&server, reset_once, 20000);
+
+    CHECK_EQ(take(client, "me", NULL), 1);
+    CHECK_EQ(server.counts[CANNED_LEASE], 2);
+    close_client(&server, client);
+}
+
+/* It may have been taken: nobody says that it was not. */
+TEST(a_lease_without_an_answer)
+{
+    struct canned silent = {.user = &lease}, gone = {.user = &lease, .welcome = only_the_first};
+    lb_client *client = open_client(&silent, silent_from, 300);
+    outcome o = {0};
+    lb_op *op = NULL;
+    lb_error error;
+
+    CHECK_EQ(take(client, "me", &error), LB_E_UNKNOWN);
+    CHECK_OK(lb_lease_take_start(client, "relay", "me", 1000, NULL, outcome_done, &o, &op, NULL));
+    run_while_below(client, &silent.counts[CANNED_LEASE], 2);
+    CHECK_OK(lb_op_cancel(op));
+    CHECK_EQ(run_outcome(client, &o), LB_E_UNKNOWN);
+    close_client(&silent, client);
+    client = open_client(&gone, reset_once, 300);
+    CHECK_EQ(take(client, "me", &error), LB_E_UNKNOWN);
+    check_says(&error, "may have been applied");
+    CHECK_EQ(take(client, "me", &error), LB_E_TIMEOUT);
+    check_says(&error, "not applied");
+    close_client(&gone, client);
 }
 
 /* The one that asked whether the board is there has gone; the next would have it made. */
