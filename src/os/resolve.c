@@ -1,14 +1,20 @@
 #include "os/resolve.h"
 
 #include "base/error.h"
+#include "base/str.h"
+#include "os/clock.h"
 
+#include <ares.h>
 #include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(struct sockaddr_in6) <= LBI_ADDRESS_SIZE, "an address must fit");
 
@@ -69,47 +75,231 @@ static size_t numeric(const char *host, uint16_t port, lbi_address *addresses, s
     return 0;
 }
 
-static int ask(const char *host, uint16_t port, lbi_address *addresses, size_t cap, size_t *ret_n,
-               lb_error *reterr)
+size_t lbi_resolve_now(const char *host, uint16_t port, lbi_address *addresses, size_t cap)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    char service[8];
-    size_t n = 0;
-    int r;
+    if (strcasecmp(host, "localhost") == 0)
+        return localhost(port, addresses, cap);
+    return numeric(host, port, addresses, cap);
+}
 
-    (void)snprintf(service, sizeof service, "%u", port);
-    r = getaddrinfo(host, service, &hints, &list);
-    if (r != 0)
-        return lbi_fail(reterr, LB_E_IO, "the host name '%.100s' cannot be resolved: %s", host,
-                        r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
-    for (struct addrinfo *a = list; a && n < cap; a = a->ai_next) {
-        if (a->ai_addrlen > LBI_ADDRESS_SIZE)
-            continue;
-        memcpy(addresses[n].bytes, a->ai_addr, a->ai_addrlen);
-        addresses[n++].len = a->ai_addrlen;
+/* ---- Asking --------------------------------------------------------------------------------- */
+
+enum { SOCKETS = 16 }; /* that are watched; what comes on others is left, and asked for again */
+
+typedef struct asking_socket {
+    lbi_poll poll;
+    bool used, ready;
+} asking_socket;
+
+struct lbi_resolver {
+    char host[256];
+    lbi_poller *poller;
+    ares_channel channel;
+    asking_socket sockets[SOCKETS];
+    bool done;
+    int status; /* ARES_... */
+    lbi_address addresses[LBI_ADDRESSES_MAX];
+    size_t n;
+};
+
+/* It stays ready until the resolver goes on: see lbi_resolver_deadline(). */
+static void on_socket(void *user)
+{
+    asking_socket *s = user;
+
+    s->ready = true;
+}
+
+static asking_socket *find_socket(lbi_resolver *resolver, ares_socket_t fd)
+{
+    asking_socket *found = NULL;
+
+    for (size_t i = 0; i < SOCKETS; i++) {
+        asking_socket *s = &resolver->sockets[i];
+
+        if (s->used && s->poll.fd == fd)
+            return s;
+        if (!s->used)
+            found = s;
     }
-    freeaddrinfo(list);
-    *ret_n = n;
-    return n ? 0 : lbi_fail(reterr, LB_E_IO, "the host name '%.100s' has no address", host);
+    return found;
 }
 
-bool lbi_resolve_is_instant(const char *host)
+static void on_interest(void *user, ares_socket_t fd, int readable, int writable)
 {
-    uint8_t bytes[16];
-    size_t size;
+    lbi_resolver *resolver = user;
+    asking_socket *s = find_socket(resolver, fd);
 
-    return strcasecmp(host, "localhost") == 0 || lbi_host_is_address(host, bytes, &size);
+    if (!s)
+        return;
+    if (s->used && !readable && !writable) {
+        lbi_poller_remove(resolver->poller, &s->poll);
+        s->used = false;
+    } else if (s->used) {
+        s->poll.write = writable != 0;
+        (void)lbi_poller_update(resolver->poller, &s->poll, NULL);
+    } else if (readable || writable) {
+        *s = (asking_socket){.poll = {.fd = fd, .fn = on_socket, .user = s}};
+        s->poll.write = writable != 0;
+        s->used = lbi_poller_add(resolver->poller, &s->poll, NULL) == 0;
+    }
 }
 
-int lbi_resolve(const char *host, uint16_t port, lbi_address *addresses, size_t cap, size_t *ret_n,
-                lb_error *reterr)
+static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo *info)
 {
-    size_t n = strcasecmp(host, "localhost") == 0 ? localhost(port, addresses, cap)
-                                                  : numeric(host, port, addresses, cap);
+    lbi_resolver *resolver = user;
 
-    if (n == 0)
-        return ask(host, port, addresses, cap, ret_n, reterr);
-    *ret_n = n;
+    (void)timeouts;
+    resolver->done = true;
+    resolver->status = status;
+    if (!info)
+        return;
+    for (const struct ares_addrinfo_node *a = info->nodes; a; a = a->ai_next) {
+        if (a->ai_addrlen > LBI_ADDRESS_SIZE || resolver->n == LBI_ADDRESSES_MAX)
+            continue;
+        memcpy(resolver->addresses[resolver->n].bytes, a->ai_addr, a->ai_addrlen);
+        resolver->addresses[resolver->n++].len = a->ai_addrlen;
+    }
+    ares_freeaddrinfo(info);
+}
+
+/* c-ares' own sockets would raise SIGPIPE where a name server cuts a TCP connection. */
+static ares_socket_t open_socket(int family, int type, int protocol, void *user)
+{
+    (void)user;
+    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int close_socket(ares_socket_t fd, void *user)
+{
+    (void)user;
+    return close(fd);
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t size,
+                          void *user)
+{
+    (void)user;
+    return connect(fd, to, size);
+}
+
+static ares_ssize_t receive(ares_socket_t fd, void *bytes, size_t size, int flags,
+                            struct sockaddr *from, ares_socklen_t *from_size, void *user)
+{
+    (void)user;
+    return recvfrom(fd, bytes, size, flags, from, from_size);
+}
+
+static ares_ssize_t send_parts(ares_socket_t fd, const struct iovec *parts, int n, void *user)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)n};
+
+    (void)user;
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static const struct ares_socket_functions own_sockets = {open_socket, close_socket, connect_socket,
+                                                         receive, send_parts};
+
+static int open_channel(lbi_resolver *resolver, const char *servers)
+{
+    struct ares_options options = {.sock_state_cb = on_interest, .sock_state_cb_data = resolver};
+    int status = ares_init_options(&resolver->channel, &options, ARES_OPT_SOCK_STATE_CB);
+
+    if (status != ARES_SUCCESS) {
+        resolver->channel = NULL;
+        return status;
+    }
+    ares_set_socket_functions(resolver->channel, &own_sockets, NULL);
+    return servers ? ares_set_servers_ports_csv(resolver->channel, servers) : ARES_SUCCESS;
+}
+
+static int fail(const lbi_resolver *resolver, int status, lb_error *reterr)
+{
+    if (status == ARES_ENOMEM)
+        return lbi_fail_nomem(reterr);
+    return lbi_fail(reterr, LB_E_IO, "the host name '%.100s' cannot be resolved: %s",
+                    resolver->host, ares_strerror(status));
+}
+
+int lbi_resolver_new(const char *host, uint16_t port, const char *servers, lbi_poller *poller,
+                     lbi_resolver **ret, lb_error *reterr)
+{
+    struct ares_addrinfo_hints hints = {.ai_socktype = SOCK_STREAM,
+                                        .ai_flags = ARES_AI_NUMERICSERV};
+    lbi_resolver *resolver = calloc(1, sizeof *resolver);
+    char service[8];
+    int status;
+
+    if (!resolver)
+        return lbi_fail_nomem(reterr);
+    resolver->poller = poller;
+    lbi_copy(resolver->host, sizeof resolver->host, host);
+    status = open_channel(resolver, servers);
+    if (status != ARES_SUCCESS) {
+        int r = fail(resolver, status, reterr);
+
+        lbi_resolver_free(resolver);
+        return r;
+    }
+    (void)snprintf(service, sizeof service, "%u", port);
+    ares_getaddrinfo(resolver->channel, host, service, &hints, on_answer, resolver);
+    *ret = resolver;
     return 0;
+}
+
+void lbi_resolver_free(lbi_resolver *resolver)
+{
+    if (!resolver)
+        return;
+    if (resolver->channel)
+        ares_destroy(resolver->channel); /* answers what was asked, and gives the sockets back */
+    free(resolver);
+}
+
+static void go_on(lbi_resolver *resolver)
+{
+    for (size_t i = 0; i < SOCKETS; i++) {
+        asking_socket *s = &resolver->sockets[i];
+
+        if (!s->used || !s->ready)
+            continue;
+        s->ready = false;
+        ares_process_fd(resolver->channel, s->poll.fd, s->poll.fd);
+    }
+    ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* what is late */
+}
+
+int lbi_resolver_process(lbi_resolver *resolver, lbi_address *addresses, size_t cap,
+                         lb_error *reterr)
+{
+    size_t n;
+
+    if (!resolver->done)
+        go_on(resolver);
+    if (!resolver->done)
+        return 0;
+    if (resolver->status != ARES_SUCCESS)
+        return fail(resolver, resolver->status, reterr);
+    n = resolver->n < cap ? resolver->n : cap;
+    if (n == 0)
+        return fail(resolver, ARES_ENODATA, reterr);
+    memcpy(addresses, resolver->addresses, n * sizeof *addresses);
+    return (int)n;
+}
+
+uint64_t lbi_resolver_deadline(const lbi_resolver *resolver)
+{
+    struct timeval left;
+
+    if (resolver->done)
+        return 0;
+    for (size_t i = 0; i < SOCKETS; i++) {
+        if (resolver->sockets[i].used && resolver->sockets[i].ready)
+            return 0;
+    }
+    if (!ares_timeout(resolver->channel, NULL, &left))
+        return LB_NEVER;
+    /* c-ares counts in its own microseconds: rather a little late than again and again too soon. */
+    return lbi_clock_us() + (uint64_t)left.tv_sec * 1000000 + (uint64_t)left.tv_usec + 1000;
 }

@@ -2,7 +2,7 @@
 #ifndef LBI_OS_RESOLVE_H
 #define LBI_OS_RESOLVE_H
 
-#include "leaderboard.h"
+#include "os/poller.h"
 
 #include <stdbool.h>
 
@@ -14,21 +14,29 @@ typedef struct lbi_address {
     uint32_t len;
 } lbi_address;
 
-/* Finds the addresses of a host: at most cap of them, in the order in which to try them.
- *
- * Numeric addresses and "localhost" are answered at once. Any other name is asked of the system's
- * resolver, which BLOCKS until it answers or gives up (/etc/resolv.conf: by default 5 s for each
- * of two tries on each server). There is no way to ask it without blocking but a thread, and this
- * library starts none. So: called when a connection is made and at no other time; who cannot
- * afford it configures addresses.
- * Returns 0 and *ret_n > 0, or LB_E_IO (the name is not known, or cannot be asked for now). */
-int lbi_resolve(const char *host, uint16_t port, lbi_address *addresses, size_t cap, size_t *ret_n,
-                lb_error *reterr);
+/* The addresses of a host for which nobody has to be asked: an address in digits, or "localhost".
+ * At most cap, in the order in which to try them. Returns how many; 0 = ask. */
+size_t lbi_resolve_now(const char *host, uint16_t port, lbi_address *addresses, size_t cap);
+
+/* Any other name is asked for, of /etc/hosts and of the name servers of /etc/resolv.conf, by c-ares:
+ * the system's own resolver blocks, and this library starts no threads. */
+typedef struct lbi_resolver lbi_resolver;
+
+/* Begins to ask. servers: "ADDRESS[:PORT],..." in place of the system's, for tests; or NULL.
+ * Owns: *ret is yours, and *poller outlives it. Returns 0, LB_E_NOMEM, LB_E_IO. */
+int lbi_resolver_new(const char *host, uint16_t port, const char *servers, lbi_poller *poller,
+                     lbi_resolver **ret, lb_error *reterr);
+void lbi_resolver_free(lbi_resolver *resolver);
+
+/* Goes on; never blocks. Returns how many addresses were found, at most cap; 0 = not yet; LB_E_IO
+ * (there is no such name, or nobody could say), LB_E_NOMEM. */
+int lbi_resolver_process(lbi_resolver *resolver, lbi_address *addresses, size_t cap,
+                         lb_error *reterr);
+
+/* When to process again at the latest, whatever the poller says. */
+uint64_t lbi_resolver_deadline(const lbi_resolver *resolver);
 
 /* Is it an address in digits? Then *ret_size of ret[16] are its bytes. */
 bool lbi_host_is_address(const char *host, uint8_t ret[16], size_t *ret_size);
-
-/* Is it answered without asking anybody? */
-bool lbi_resolve_is_instant(const char *host);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * Callbacks run only inside lbi_reql_conn_process() and lbi_reql_conn_free(). A callback may
  * submit, cancel and stop queries, its own too; it must not process or free the connection. No
- * call blocks, but for names of hosts: see os/resolve.h.
+ * call blocks.
  *
  * A query that was not sent yet when a connection is lost is sent on the next one, until its
  * deadline; one that was sent is never repeated. */
@@ -48,7 +48,9 @@ typedef struct lbi_reql_options {
     const char *user, *password; /* NULL: "admin", "" */
     bool tls;
     lbi_tls_options tls_options;
-    uint32_t connect_ms;     /* TCP and TLS, each address: 5,000; 2,000 if there are other hosts */
+    const char *name_servers; /* NULL: the system's. Not copied. See lbi_resolver_new() */
+    uint32_t
+        connect_ms; /* the name, then TCP and TLS, each address: 5,000; 2,000 if there are other hosts */
     uint32_t handshake_ms;   /* the same */
     uint32_t silence_ms;     /* a peer from which nothing comes for so long is lost: 30,000 */
     uint32_t backoff_min_ms; /* 100 */
@@ -86,6 +88,9 @@ typedef struct lbi_reql_state {
     size_t in_flight, waiting, queries;
     uint64_t connects, unknown_answers;
 } lbi_reql_state;
+
+/* Why nothing can be sent, for what ran out of time: ret->msg. */
+void lbi_reql_conn_explain(const lbi_reql_conn *conn, lb_error *ret);
 
 void lbi_reql_conn_state(const lbi_reql_conn *conn, lbi_reql_state *ret);
 

@@ -44,7 +44,8 @@ typedef struct lbi_reql_place {
 } lbi_reql_place;
 
 typedef enum lbi_reql_link {
-    LBI_LINK_DOWN,    /* until retry_us, or until something waits */
+    LBI_LINK_DOWN, /* until retry_us, or until something waits */
+    LBI_LINK_RESOLVING,
     LBI_LINK_OPENING, /* TCP, TLS */
     LBI_LINK_SHAKING,
     LBI_LINK_UP,
@@ -63,10 +64,12 @@ struct lbi_reql_conn {
 
     /* The link. */
     lbi_reql_link link;
+    lbi_resolver *resolver;
     lbi_stream *stream;
     size_t place, address; /* the one in use or tried */
     size_t tried;          /* places in this round */
     bool round_hard;       /* every failure of this round was one that waiting does not mend */
+    lb_error refused;      /* code != 0: a server of this round knows no such user or password */
     unsigned rounds;       /* that failed, one after another */
     uint64_t retry_us, link_deadline_us, up_us;
     lbi_reql_handshake handshake;
@@ -132,8 +135,6 @@ int lbi_reql_link_watch(lbi_reql_conn *conn); /* a silent peer */
 void lbi_reql_link_set_interest(lbi_reql_conn *conn);
 void lbi_reql_link_close(lbi_reql_conn *conn);
 
-/* Why nothing can be sent, for a query that ran out of time waiting. */
-void lbi_reql_link_explain(const lbi_reql_conn *conn, lb_error *ret);
 uint64_t lbi_reql_link_deadline(const lbi_reql_conn *conn);
 
 #endif

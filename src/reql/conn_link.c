@@ -11,7 +11,7 @@
 
 enum { CHUNK = 64 * 1024, READ_AT_ONCE = 256 * 1024, SHAKE_CHUNK = 4096 };
 
-/* ADDRESSES_US: how long a name's addresses are used without asking again, since asking blocks.
+/* ADDRESSES_US: how long a name's addresses are used without asking again.
  * STEADY_US: a link that lived shorter does not end a back-off. */
 #define ADDRESSES_US UINT64_C(60000000)
 #define STEADY_US UINT64_C(1000000)
@@ -63,10 +63,20 @@ static bool is_hard(int code)
     return code == LB_E_AUTH || code == LB_E_TLS || code == LB_E_PROTO || code == LB_E_INVAL;
 }
 
+/* Users belong to the cluster: what one server says of a password, all others would say. */
+static void keep_refusal(lbi_reql_conn *conn)
+{
+    if (conn->error.code == LB_E_AUTH)
+        conn->refused = conn->error;
+}
+
 static void end_round(lbi_reql_conn *conn)
 {
-    bool hard = conn->round_hard;
+    bool hard = conn->round_hard || conn->refused.code;
 
+    if (conn->refused.code)
+        conn->error = conn->refused;
+    conn->refused.code = 0;
     conn->tried = 0;
     conn->round_hard = true;
     conn->rounds++;
@@ -82,6 +92,7 @@ static int attempt_failed(lbi_reql_conn *conn)
 {
     lbi_reql_link_close(conn);
     conn->round_hard = conn->round_hard && is_hard(conn->error.code);
+    keep_refusal(conn);
     tell(conn, LBI_REQL_FAILED, conn->error.code, conn->error.msg);
     if (++conn->address < conn->places[conn->place].n_addresses)
         return 1; /* the next address of the same host, at once */
@@ -114,6 +125,8 @@ void lbi_reql_link_close(lbi_reql_conn *conn)
         lbi_reql_wire_done(&conn->wire);
     lbi_stream_close(conn->stream);
     conn->stream = NULL;
+    lbi_resolver_free(conn->resolver);
+    conn->resolver = NULL;
     conn->link = LBI_LINK_DOWN;
     lbi_buf_clear(&conn->out);
     conn->failed = 0;
@@ -142,23 +155,6 @@ int lbi_reql_link_bury(lbi_reql_conn *conn)
 
 /* ---- Connecting ----------------------------------------------------------------------------- */
 
-static int resolve(lbi_reql_conn *conn, lbi_reql_place *place)
-{
-    lbi_address found[LBI_ADDRESSES_MAX];
-    size_t n = 0;
-    int r;
-
-    if (place->n_addresses > 0 && conn->now_us - place->resolved_us < ADDRESSES_US)
-        return 0;
-    r = lbi_resolve(place->name, place->port, found, LBI_ADDRESSES_MAX, &n, &conn->error);
-    if (r < 0)
-        return place->n_addresses > 0 ? 0 : r; /* old addresses are better than none */
-    memcpy(place->addresses, found, n * sizeof found[0]);
-    place->n_addresses = n;
-    place->resolved_us = conn->now_us;
-    return 0;
-}
-
 static int cannot_connect(lbi_reql_conn *conn, const lb_error *why)
 {
     (void)lbi_fail(&conn->error, why->code, "cannot connect to %s: %.180s", conn->where, why->msg);
@@ -186,22 +182,88 @@ static int open_stream(lbi_reql_conn *conn, const lbi_reql_place *place, lb_erro
     return r;
 }
 
-static int begin(lbi_reql_conn *conn)
+static int open_address(lbi_reql_conn *conn)
+{
+    lb_error why;
+
+    if (open_stream(conn, &conn->places[conn->place], &why) < 0)
+        return cannot_connect(conn, &why);
+    conn->link = LBI_LINK_OPENING;
+    conn->link_deadline_us = conn->now_us + ms(conn->o.connect_ms);
+    return 1;
+}
+
+static void keep_addresses(lbi_reql_conn *conn, const lbi_address *found, size_t n)
 {
     lbi_reql_place *place = &conn->places[conn->place];
+
+    memcpy(place->addresses, found, n * sizeof *found);
+    place->n_addresses = n;
+    place->resolved_us = conn->now_us;
+}
+
+/* Old addresses are better than none. */
+static int resolving_failed(lbi_reql_conn *conn, const lb_error *why)
+{
+    lbi_reql_place *place = &conn->places[conn->place];
+
+    if (place->n_addresses == 0) {
+        conn->error = *why;
+        return attempt_failed(conn);
+    }
+    place->resolved_us = conn->now_us;
+    return open_address(conn);
+}
+
+static int carry_on_resolving(lbi_reql_conn *conn)
+{
+    lbi_address found[LBI_ADDRESSES_MAX];
     lb_error why;
+    int n = lbi_resolver_process(conn->resolver, found, LBI_ADDRESSES_MAX, &why);
+
+    if (n == 0 && conn->now_us < conn->link_deadline_us)
+        return 0;
+    if (n == 0)
+        n = lbi_fail(&why, LB_E_IO,
+                     "the host name '%.100s' cannot be resolved: no name server answers within "
+                     "%u ms",
+                     conn->places[conn->place].name, conn->o.connect_ms);
+    lbi_resolver_free(conn->resolver);
+    conn->resolver = NULL;
+    if (n < 0)
+        return resolving_failed(conn, &why);
+    keep_addresses(conn, found, (size_t)n);
+    return open_address(conn);
+}
+
+static int resolve(lbi_reql_conn *conn, const lbi_reql_place *place)
+{
+    lbi_address found[LBI_ADDRESSES_MAX];
+    size_t n = lbi_resolve_now(place->name, place->port, found, LBI_ADDRESSES_MAX);
+    lb_error why;
+
+    if (n > 0) {
+        keep_addresses(conn, found, n);
+        return open_address(conn);
+    }
+    if (lbi_resolver_new(place->name, place->port, conn->o.name_servers, conn->poller,
+                         &conn->resolver, &why) < 0)
+        return resolving_failed(conn, &why);
+    conn->link = LBI_LINK_RESOLVING;
+    conn->link_deadline_us = conn->now_us + ms(conn->o.connect_ms);
+    return 1;
+}
+
+static int begin(lbi_reql_conn *conn)
+{
+    const lbi_reql_place *place = &conn->places[conn->place];
+    bool fresh = place->n_addresses > 0 && conn->now_us - place->resolved_us < ADDRESSES_US;
 
     if (!conn->waiting || conn->now_us < conn->retry_us)
         return 0;
     (void)snprintf(conn->where, sizeof conn->where, strchr(place->name, ':') ? "[%s]:%u" : "%s:%u",
                    place->name, place->port);
-    if (conn->address == 0 && resolve(conn, place) < 0)
-        return attempt_failed(conn);
-    if (open_stream(conn, place, &why) < 0)
-        return cannot_connect(conn, &why);
-    conn->link = LBI_LINK_OPENING;
-    conn->link_deadline_us = conn->now_us + ms(conn->o.connect_ms);
-    return 1;
+    return conn->address > 0 || fresh ? open_address(conn) : resolve(conn, place);
 }
 
 static int opening_too_long(lbi_reql_conn *conn)
@@ -262,7 +324,7 @@ static int shaken(lbi_reql_conn *conn, const char *rest, size_t n)
     lbi_copy(conn->server_version, sizeof conn->server_version, conn->handshake.server_version);
     lbi_reql_handshake_done(&conn->handshake);
     conn->link = LBI_LINK_UP;
-    conn->error = (lb_error){.msg = ""};
+    conn->error = conn->refused = (lb_error){.msg = ""};
     conn->written = 0;
     conn->tried = 0;
     conn->round_hard = true;
@@ -486,6 +548,8 @@ int lbi_reql_link_process(lbi_reql_conn *conn)
     switch (conn->link) {
     case LBI_LINK_DOWN:
         return begin(conn);
+    case LBI_LINK_RESOLVING:
+        return carry_on_resolving(conn);
     case LBI_LINK_OPENING:
         return carry_on_opening(conn);
     case LBI_LINK_SHAKING:
@@ -498,37 +562,44 @@ int lbi_reql_link_process(lbi_reql_conn *conn)
     return 0;
 }
 
-/* What the attempt before this one failed of says more than that this one takes its time. */
-static void add_last_failure(const lbi_reql_conn *conn, lb_error *ret)
-{
-    size_t n = strlen(ret->msg);
-
-    if (conn->error.code)
-        (void)snprintf(ret->msg + n, sizeof ret->msg - n, "; before that: %s", conn->error.msg);
-}
-
-void lbi_reql_link_explain(const lbi_reql_conn *conn, lb_error *ret)
+static void explain_attempt(const lbi_reql_conn *conn, lb_error *ret)
 {
     switch (conn->link) {
     case LBI_LINK_DOWN:
-        (void)lbi_fail(ret, LB_E_TIMEOUT, "timed out: %.230s",
-                       conn->error.code ? conn->error.msg : "there is no connection");
+        (void)lbi_fail(ret, 0, "there is no connection");
+        break;
+    case LBI_LINK_RESOLVING:
+        (void)lbi_fail(ret, 0, "no name server has answered for %.120s", conn->where);
         break;
     case LBI_LINK_OPENING:
-        (void)lbi_fail(ret, LB_E_TIMEOUT, "timed out: no answer from %s (%s)", conn->where,
+        (void)lbi_fail(ret, 0, "no answer from %.120s (%s)", conn->where,
                        lbi_stream_doing(conn->stream));
-        add_last_failure(conn, ret);
         break;
     case LBI_LINK_SHAKING:
-        (void)lbi_fail(ret, LB_E_TIMEOUT,
-                       "timed out: %.120s took the connection but did not answer%s", conn->where,
-                       conn->tls ? "" : "; if it is a TLS port, connect with tls=1");
-        add_last_failure(conn, ret);
+        (void)lbi_fail(ret, 0, "%.120s took the connection but did not answer%s", conn->where,
+                       conn->tls ? "" : ", if it is a TLS port, connect with tls=1");
         break;
     case LBI_LINK_UP:
-        (void)lbi_fail(ret, LB_E_TIMEOUT, "timed out: %zu queries were before it", conn->in_flight);
+        (void)lbi_fail(ret, 0, "%.120s had not answered the %zu queries before it", conn->where,
+                       conn->in_flight);
         break;
     }
+}
+
+/* What the attempt before this one failed of says more than that this one takes its time. */
+void lbi_reql_conn_explain(const lbi_reql_conn *conn, lb_error *ret)
+{
+    lb_error now;
+
+    if (conn->error.code == 0) {
+        explain_attempt(conn, ret);
+        return;
+    }
+    *ret = conn->error;
+    if (conn->link == LBI_LINK_DOWN)
+        return;
+    explain_attempt(conn, &now);
+    (void)lbi_fail(ret, ret->code, "%.140s; now %.100s", conn->error.msg, now.msg);
 }
 
 uint64_t lbi_reql_link_deadline(const lbi_reql_conn *conn)
@@ -538,6 +609,11 @@ uint64_t lbi_reql_link_deadline(const lbi_reql_conn *conn)
     switch (conn->link) {
     case LBI_LINK_DOWN:
         return conn->waiting ? conn->retry_us : LB_NEVER;
+    case LBI_LINK_RESOLVING: {
+        uint64_t at_us = lbi_resolver_deadline(conn->resolver);
+
+        return at_us < conn->link_deadline_us ? at_us : conn->link_deadline_us;
+    }
     case LBI_LINK_OPENING:
         return conn->ready ? 0 : conn->link_deadline_us;
     case LBI_LINK_SHAKING:

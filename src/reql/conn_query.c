@@ -477,11 +477,13 @@ static void time_out(lbi_reql_query *q)
 {
     lbi_reql_conn *conn = q->conn;
     lbi_reql_reply reply = {.code = LB_E_TIMEOUT, .last = true};
-    lb_error error = {.msg = "the server did not answer in time"};
+    lb_error why, error;
 
+    (void)lbi_fail(&error, LB_E_TIMEOUT, "%.200s did not answer in time", conn->where);
     lbi_heap_remove(&conn->timers, &q->timer);
     if (q->state == LBI_Q_WAITING) {
-        lbi_reql_link_explain(conn, &error);
+        lbi_reql_conn_explain(conn, &why);
+        (void)lbi_fail(&error, LB_E_TIMEOUT, "timed out: %.230s", why.msg);
         finish(q, false);
         lbi_reql_drain(conn, LB_E_TIMEOUT, error.msg);
         return;

@@ -89,11 +89,13 @@ void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why)
 {
     const char *not_applied = lbi_verb_writes(request->verb) ? ", not applied" : "";
     lbi_reql_state state;
+    lb_error error;
 
     lbi_reql_conn_state(store->conn, &state);
+    lbi_reql_conn_explain(store->conn, &error);
     lbi_request_clear_answer(request);
     if (!*why && !state.connected)
-        why = state.error;
+        why = *state.error ? state.error : error.msg;
     if (!*why)
         why = store->schema.why;
     if (lbi_rdb_was_sent(request)) /* and waits to be sent again */

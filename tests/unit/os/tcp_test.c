@@ -21,14 +21,13 @@ static void peer_open(struct peer *p)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof in;
-    size_t n;
 
     p->fd = -1;
     p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_EQ(bind(p->listener, (struct sockaddr *)&in, sizeof in), 0);
     CHECK_EQ(listen(p->listener, 4), 0);
     CHECK_EQ(getsockname(p->listener, (struct sockaddr *)&in, &size), 0);
-    CHECK_OK(lbi_resolve("127.0.0.1", ntohs(in.sin_port), &p->address, 1, &n, NULL));
+    CHECK_EQ(lbi_resolve_now("127.0.0.1", ntohs(in.sin_port), &p->address, 1), 1);
 }
 
 static void peer_close(struct peer *p)
@@ -163,32 +162,6 @@ TEST(refused_and_reset)
     CHECK_EQ(r, LB_E_IO);
     CHECK(strstr(error.msg, "refused"));
     lbi_stream_close(s);
-}
-
-TEST(resolving)
-{
-    lbi_address a[LBI_ADDRESSES_MAX];
-    uint8_t bytes[16];
-    size_t n = 0, size = 0;
-    lb_error error = {.msg = ""};
-
-    CHECK_OK(lbi_resolve("localhost", 28015, a, LBI_ADDRESSES_MAX, &n, NULL));
-    CHECK_EQ(n, 2);
-    CHECK_OK(lbi_resolve("192.0.2.1", 28015, a, LBI_ADDRESSES_MAX, &n, NULL));
-    CHECK_EQ(n, 1);
-    CHECK_EQ(a[0].len, sizeof(struct sockaddr_in));
-    CHECK_OK(lbi_resolve("2001:db8::1", 28015, a, LBI_ADDRESSES_MAX, &n, NULL));
-    CHECK_EQ(a[0].len, sizeof(struct sockaddr_in6));
-    CHECK_EQ(lbi_resolve("nowhere.invalid", 1, a, LBI_ADDRESSES_MAX, &n, &error), LB_E_IO);
-    CHECK(strstr(error.msg, "nowhere.invalid"));
-    CHECK(lbi_host_is_address("::1", bytes, &size));
-    CHECK_EQ(size, 16);
-    CHECK(lbi_host_is_address("127.0.0.1", bytes, &size));
-    CHECK_EQ(size, 4);
-    CHECK(!lbi_host_is_address("127.1", bytes, &size));
-    CHECK(!lbi_host_is_address("db.example", bytes, &size));
-    CHECK(lbi_resolve_is_instant("LocalHost"));
-    CHECK(!lbi_resolve_is_instant("db.example"));
 }
 
 TEST(out_of_memory)

@@ -76,11 +76,10 @@ static lbi_stream *dial(uint16_t port, const char *name, const char *ca, bool in
     lbi_address address;
     lbi_stream *tcp = NULL, *tls = NULL;
     lb_error error = {.msg = ""};
-    size_t n;
 
     if (lbi_tls_config_new(&o, ret_config, &error) < 0)
         FAIL("%s", error.msg);
-    CHECK_OK(lbi_resolve("127.0.0.1", port, &address, 1, &n, NULL));
+    CHECK_EQ(lbi_resolve_now("127.0.0.1", port, &address, 1), 1);
     CHECK_OK(lbi_tcp_connect(&address, &tcp, NULL));
     CHECK_OK(lbi_tls_wrap(*ret_config, name, tcp, &tls, NULL));
     return tls;
