@@ -37,6 +37,15 @@ enum {
     LB_HTTP_PROXY_REQUIRED = 4 /* event streams only by way of grip_url's proxies, else 501 */
 };
 
+/* Told of what went wrong on the server's side, once for each request that is answered with a status
+ * of 500 or more: the client gets a general sentence, `error` has the store's own words. Status 0 is
+ * a board that has event streams and cannot be read: they wait, and this is told once until it can.
+ * All is borrowed until it returns. method is cut at 15 bytes, target, as it came, at 256: a log
+ * should escape both. It must not call the library. Runs inside lb_http_process(), lb_http_free()
+ * and, with status 0, lb_client_process(). */
+typedef void (*lb_http_failure_fn)(void *user, const char *method, const char *target, int status,
+                                   const lb_error *error);
+
 typedef struct lb_http_options {
     size_t struct_size;
     uint32_t flags;           /* LB_HTTP_... */
@@ -57,6 +66,8 @@ typedef struct lb_http_options {
     const char *grip_prefix;  /* of the boards' channels, the relay's; NULL = "" */
     uint32_t grip_timeout_ms; /* a proxy asks after so long without news, in whole seconds;
                                  0 = 120,000 */
+    lb_http_failure_fn failure; /* NULL = nobody is told */
+    void *failure_user;
 } lb_http_options;
 
 #define lb_http_options_init(o) lb_init_sized((o), sizeof *(o))
@@ -130,7 +141,8 @@ typedef struct lb_http_reply {
     const lb_http_field *fields; /* without Content-Length and Transfer-Encoding: the stack's */
     size_t n_fields;
     const void *body;       /* NULL: no body */
-    size_t body_size;       /* of a HEAD request: what GET would have sent */
+    size_t body_size;       /* of a HEAD request, or with status 304: what GET would have sent, 0 =
+                               it has no end. No Content-Length with 0, nor with status 204 */
     lb_http_stream *stream; /* the body, instead; yours, end it with lb_http_stream_free() */
 } lb_http_reply;
 

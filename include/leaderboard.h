@@ -329,7 +329,10 @@ enum {
     LB_READ_PLACE = 1,    /* reads of players by id: compute position and rank (takes time
                             proportional to the position) */
     LB_READ_NO_PLACE = 2, /* pages by cursor: leave position and rank 0, which saves that time */
-    LB_READ_STATE = 4     /* lb_board_get_start: the result says which state the page was in */
+    LB_READ_STATE = 4,    /* lb_board_get_start: the result says which state the page was in */
+    LB_READ_DURABLE = 8   /* pages: wait until all that the page shows is on disk, so that a crash of
+                             the database cannot take it back. Some milliseconds with RethinkDB;
+                             with SQLite nothing, only a power failure takes back what is there */
 };
 
 typedef struct lb_read_options {
@@ -342,7 +345,7 @@ typedef struct lb_read_options {
 typedef struct lb_range {
     size_t struct_size;
     uint32_t timeout_ms; /* 0 = the client's; at most 3,600,000 */
-    uint32_t flags;      /* LB_READ_NO_PLACE, LB_READ_STATE */
+    uint32_t flags;      /* LB_READ_NO_PLACE, LB_READ_STATE, LB_READ_DURABLE */
     uint32_t limit;      /* rows, 1..LB_LIMIT_MAX; 0 = the call's default */
     uint32_t offset;     /* rows to skip, 0..LB_OFFSET_MAX */
     const char *after;   /* start behind this: a cursor of lb_player_cursor(), a board id for

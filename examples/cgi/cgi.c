@@ -14,6 +14,17 @@ static void on_notice(const lb_notice *notice, void *user)
     fprintf(stderr, "leaderboard.cgi: %s\n", notice->message);
 }
 
+/* The client is told no more than that something failed; the target is its own words, not for a log
+ * that is read in a terminal. */
+static void on_failure(void *user, const char *method, const char *target, int status,
+                       const lb_error *error)
+{
+    (void)user;
+    (void)method;
+    (void)target;
+    fprintf(stderr, "leaderboard.cgi: answered with %d: %s\n", status, error->msg);
+}
+
 /* ---- The request ---------------------------------------------------------------------------- */
 
 /* A variable of the environment; one that is empty is none. */
@@ -76,15 +87,22 @@ static void send_stream(lb_http_stream *stream)
     lb_http_stream_free(stream);
 }
 
+struct progress {
+    bool head, done;
+};
+
 static void on_reply(const lb_http_reply *reply, void *user)
 {
-    bool *done = user;
+    struct progress *progress = user;
+    bool has_length = reply->status != 204 && reply->status != 304;
 
-    *done = true;
+    progress->done = true;
     printf("Status: %d %s\r\n", reply->status, reply->status < 400 ? "OK" : "Error");
     for (size_t i = 0; i < reply->n_fields; i++)
         printf("%s: %s\r\n", reply->fields[i].name, reply->fields[i].value);
-    if (!reply->stream && reply->status != 204 && reply->status != 304)
+    if (progress->head && reply->body_size == 0)
+        has_length = false; /* what GET would have been sent has no end */
+    if (!reply->stream && has_length)
         printf("Content-Length: %zu\r\n", reply->body_size);
     printf("\r\n");
     if (reply->stream)
@@ -100,17 +118,18 @@ static int answer(lb_client *client, lb_http *http, lb_error *reterr)
     static char target[LB_HTTP_TARGET_MAX + 2], body[LB_HTTP_BODY_MAX + 1];
     const char *method = get_variable("REQUEST_METHOD");
     lb_http_request request;
-    bool done = false;
+    struct progress progress = {.done = false};
     int r;
 
     lb_http_request_init(&request);
     request.method = method ? method : "GET";
+    progress.head = strcmp(request.method, "HEAD") == 0;
     request.target = get_target(target, sizeof target);
     request.field = get_field;
     request.body_size = read_body(body, sizeof body);
     request.body = body;
-    r = lb_http_handle(http, &request, on_reply, &done, NULL, reterr);
-    while (r == 0 && !done) {
+    r = lb_http_handle(http, &request, on_reply, &progress, NULL, reterr);
+    while (r == 0 && !progress.done) {
         int busy = lb_client_process(client);
 
         busy |= lb_http_process(http);
@@ -135,6 +154,7 @@ static int serve(lb_error *reterr)
     if (r < 0)
         return r;
     lb_http_options_init(&http_options);
+    http_options.failure = on_failure;
     http_options.write_key = get_variable("LB_WRITE_KEY");
     http_options.grip_url = get_variable("GRIP_URL");
     http_options.grip_prefix = get_variable("GRIP_PREFIX");

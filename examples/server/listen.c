@@ -15,11 +15,12 @@ static void say_why_not(const struct options *options, int error)
     unsigned port = options->port;
 
     if (error == EADDRINUSE)
-        complain("port %u of %s is taken: another program listens there, and as root "
-                 "\"ss -ltnp sport = %u\" names it. Stop it, or choose another port with --port",
-                 port, address, port);
+        complain(
+            "port %u of %s is taken: another program listens there, and as root "
+            "\"ss -ltnp sport = %u\" names it. Stop it, or choose another port with --port or PORT",
+            port, address, port);
     else if (error == EACCES)
-        complain("port %u needs more rights: choose one above 1023 with --port", port);
+        complain("port %u needs more rights: choose one above 1023 with --port or PORT", port);
     else if (error == EADDRNOTAVAIL)
         complain("%s is no address of this machine: see --listen", address);
     else
@@ -44,17 +45,35 @@ static int try_address(const struct addrinfo *info)
     return -1;
 }
 
-static uint32_t port_of(int fd)
+union name {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static union name name_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } name = {0};
+    union name name = {.any.sa_family = AF_UNSPEC};
     socklen_t size = sizeof name;
 
     (void)getsockname(fd, &name.any, &size);
+    return name;
+}
+
+static uint32_t port_of(int fd)
+{
+    union name name = name_of(fd);
+
     return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+}
+
+bool listens_locally(int fd)
+{
+    union name name = name_of(fd);
+
+    if (name.any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&name.v6.sin6_addr);
+    return ntohl(name.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 int listen_on(const struct options *options, uint32_t *ret_port)

@@ -21,6 +21,7 @@ static void work(struct server *server)
 
     do {
         did = lb_client_process(server->client) > 0;
+        did |= lb_client_process(server->prober) > 0;
         if (server->http)
             did |= lb_http_process(server->http) > 0;
         if (server->relay)
@@ -34,21 +35,27 @@ static unsigned connections(struct server *server)
         ->num_connections;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int timeout_ms(struct server *server, uint64_t until)
 {
     MHD_UNSIGNED_LONG_LONG daemon_ms;
     uint64_t next = until, deadline, now;
 
     lb_client_deadline(server->client, &deadline);
-    next = deadline < next ? deadline : next;
+    next = earlier(next, deadline);
+    lb_client_deadline(server->prober, &deadline);
+    next = earlier(next, deadline);
+    next = earlier(next, requests_deadline(server));
     if (server->http) {
         lb_http_deadline(server->http, &deadline);
-        next = deadline < next ? deadline : next;
+        next = earlier(next, deadline);
     }
-    if (server->relay) {
-        deadline = relay_deadline(server->relay);
-        next = deadline < next ? deadline : next;
-    }
+    if (server->relay)
+        next = earlier(next, relay_deadline(server->relay));
     now = now_us();
     if (MHD_get_timeout(server->daemon, &daemon_ms) == MHD_YES &&
         daemon_ms < (next > now ? next - now : 0) / 1000)
@@ -82,6 +89,7 @@ static void act(struct server *server)
     unsigned before = connections(server);
 
     work(server);
+    requests_check(server);
     MHD_run(server->daemon);
     /* A daemon that was full listens again only when it is run once more. */
     if (connections(server) < before)
@@ -96,6 +104,7 @@ static void rest(struct server *server, uint64_t until)
         {.fd = server->gone_fd, .events = POLLIN},
         {.fd = server->signal_fd, .events = POLLIN},
         {.fd = lb_client_fd(server->client), .events = POLLIN},
+        {.fd = lb_client_fd(server->prober), .events = POLLIN},
         {.fd = server->relay ? relay_fd(server->relay) : -1, .events = POLLIN},
     };
     int wait = timeout_ms(server, until);

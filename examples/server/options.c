@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PORT_DEFAULT 5000
 #define ADDRESS_DEFAULT "127.0.0.1"
 #define IDLE_DEFAULT_S 30
+#define READ_DEFAULT_S 15
 
 enum {
     OPT_DATABASE = 256,
@@ -23,6 +25,7 @@ enum {
     OPT_MAX_CONNECTIONS,
     OPT_MAX_PER_ADDRESS,
     OPT_IDLE_TIMEOUT,
+    OPT_READ_TIMEOUT,
     OPT_CHANGE_LOG,
     OPT_RELAY,
     OPT_PROXY_REQUIRED,
@@ -45,6 +48,7 @@ static const struct option long_options[] = {
     {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
     {"max-per-address", required_argument, NULL, OPT_MAX_PER_ADDRESS},
     {"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
+    {"read-timeout", required_argument, NULL, OPT_READ_TIMEOUT},
     {"change-log", required_argument, NULL, OPT_CHANGE_LOG},
     {"relay", no_argument, NULL, OPT_RELAY},
     {"proxy-required", no_argument, NULL, OPT_PROXY_REQUIRED},
@@ -70,12 +74,17 @@ void options_help(void)
         "  --read-only            refuse every write\n"
         "  --write-key KEY        writes need \"Authorization: Bearer KEY\"; better given as\n"
         "                         LB_WRITE_KEY, which other users of the machine cannot see\n"
-        "  --cors ORIGINS         origins whose pages may call, separated by spaces, or \"*\"\n"
+        "  --cors ORIGINS         origins whose pages may call, such as https://example.org, with\n"
+        "                         spaces between them; \"*\" is all\n"
         "  --seed                 make the board \"default\" with five players, unless it exists\n"
         "  --limit N              rows of an event stream, and of a board without ?limit= (%d)\n"
-        "  --max-connections N    (10000, or as many as ulimit -n allows)\n"
-        "  --max-per-address N    connections from one address (no limit)\n"
+        "  --max-connections N    (10000, or as many as ulimit -n allows); a tenth of them, but not\n"
+        "                         more than 50, is kept from event streams\n"
+        "  --max-per-address N    connections from one address, 0 = no limit (a tenth of all, and no\n"
+        "                         limit if only this machine can connect); behind a proxy, which is\n"
+        "                         one address, give 0\n"
         "  --idle-timeout SECONDS end connections on which nothing moves, but not streams (%d)\n"
+        "  --read-timeout SECONDS for a request's head to come, and again for its body (%d)\n"
         "  --change-log N         changes kept for followers to catch up (65536)\n"
         "  --relay                tell the GRIP proxies of every change, as \"lbctl relay\" does\n"
         "  --proxy-required       event streams only through a GRIP proxy, others get 501\n"
@@ -84,8 +93,12 @@ void options_help(void)
         "  --help, --version\n"
         "\n"
         "GRIP_URL names the GRIP proxies that may be in front, and GRIP_PREFIX the prefix of their\n"
-        "channels: streams that come through one are left to it, others are served here.\n",
-        ADDRESS_DEFAULT, PORT_DEFAULT, LB_LIMIT_DEFAULT, IDLE_DEFAULT_S);
+        "channels: streams that come through one are left to it, others are served here.\n"
+        "\n"
+        "Standard output is the access log. Standard error is what an operator ought to read: why\n"
+        "requests have failed, for one, each kind of failure once a second at most. The exit status\n"
+        "is 2 if an option or a variable is wrong, 1 if the server cannot start otherwise.\n",
+        ADDRESS_DEFAULT, PORT_DEFAULT, LB_LIMIT_DEFAULT, IDLE_DEFAULT_S, READ_DEFAULT_S);
 }
 
 static bool read_number(const char *what, const char *text, uint32_t min, uint32_t max,
@@ -102,28 +115,103 @@ static bool read_number(const char *what, const char *text, uint32_t min, uint32
     return true;
 }
 
-static const char *environment(const char *name)
+/* A variable that is empty says nothing, or, as a key, the contrary of what was meant. */
+static bool read_variable(const char *name, const char **ret)
 {
     const char *value = getenv(name);
 
-    return value && *value ? value : NULL;
+    if (value && !*value) {
+        complain("%s is set, but empty: give it a value, or unset it", name);
+        return false;
+    }
+    if (value)
+        *ret = value;
+    return true;
 }
 
 static bool read_environment(struct options *options)
 {
-    const char *port = environment("PORT");
+    const char *port = NULL;
 
     *options = (struct options){
-        .database = environment("DATABASE_URL"),
-        .write_key = environment("LB_WRITE_KEY"),
-        .grip_url = environment("GRIP_URL"),
-        .grip_prefix = environment("GRIP_PREFIX"),
         .address = ADDRESS_DEFAULT,
         .port = PORT_DEFAULT,
+        .max_per_address = AUTOMATIC,
         .idle_timeout_s = IDLE_DEFAULT_S,
+        .read_timeout_s = READ_DEFAULT_S,
     };
-    return !port || read_number("PORT", port, 0, UINT16_MAX, &options->port);
+    return read_variable("DATABASE_URL", &options->database) &&
+           read_variable("LB_WRITE_KEY", &options->write_key) &&
+           read_variable("GRIP_URL", &options->grip_url) &&
+           read_variable("GRIP_PREFIX", &options->grip_prefix) && read_variable("PORT", &port) &&
+           (!port || read_number("PORT", port, 0, UINT16_MAX, &options->port));
 }
+
+static bool read_text(const char *option, const char *text, const char **ret)
+{
+    if (!*text) {
+        complain("%s is empty: give it a value, or leave it out", option);
+        return false;
+    }
+    *ret = text;
+    return true;
+}
+
+/* ---- Origins -------------------------------------------------------------------------------- */
+
+/* Why a browser would never send this origin, NULL = it might. */
+static const char *origin_fault(const char *origin)
+{
+    const char *scheme_end = strstr(origin, "://"), *host, *port;
+
+    if (strcmp(origin, "*") == 0)
+        return "\"*\" is all origins, and stands alone";
+    if (!scheme_end || scheme_end == origin)
+        return "an origin is scheme://host or scheme://host:port, such as https://example.org";
+    host = scheme_end + strlen("://");
+    if (!*host || *host == ':')
+        return "it names no host";
+    if (strpbrk(host, "/?#@"))
+        return "an origin ends with the host or its port: no path, no slash, no user";
+    if (strpbrk(origin, "*,;\"'\\"))
+        return "origins are separated by spaces, and have no wildcards";
+    if (strspn(origin, "abcdefghijklmnopqrstuvwxyz0123456789.-+:/[]_") != strlen(origin))
+        return "browsers send origins in lower case, and names in Punycode (xn--)";
+    port = strrchr(host, ':');
+    if (!port || port[strspn(port, ":abcdef0123456789")] == ']')
+        return NULL;
+    if (!port[1] || port[1 + strspn(port + 1, "0123456789")])
+        return "what follows the colon is no port";
+    if ((strncmp(origin, "http:", 5) == 0 && strcmp(port, ":80") == 0) ||
+        (strncmp(origin, "https:", 6) == 0 && strcmp(port, ":443") == 0))
+        return "browsers leave out the port that is the scheme's own";
+    return NULL;
+}
+
+static bool read_origins(const char *text, const char **ret)
+{
+    char *copy = strdup(text), *rest = copy;
+    const char *fault = NULL;
+    size_t n = 0;
+
+    for (char *origin; copy && (origin = strsep(&rest, " ")) != NULL;) {
+        if (!*origin)
+            continue;
+        n++;
+        fault = strcmp(text, "*") == 0 ? NULL : origin_fault(origin);
+        if (fault) {
+            complain("--cors, origin \"%.100s\": %s", origin, fault);
+            break;
+        }
+    }
+    if (n == 0)
+        complain("--cors names no origin");
+    free(copy);
+    *ret = text;
+    return n > 0 && !fault;
+}
+
+/* ---- Options -------------------------------------------------------------------------------- */
 
 static bool read_flag(struct options *options, int option)
 {
@@ -161,27 +249,25 @@ static bool read_option(struct options *options, int option, const char *value)
 {
     switch (option) {
     case OPT_DATABASE:
-        options->database = value;
-        return true;
+        return read_text("--database", value, &options->database);
     case OPT_LISTEN:
-        options->address = value;
-        return true;
+        return read_text("--listen", value, &options->address);
     case OPT_WRITE_KEY:
-        options->write_key = value;
-        return true;
+        return read_text("--write-key", value, &options->write_key);
     case OPT_CORS:
-        options->cors = value;
-        return true;
+        return read_origins(value, &options->cors);
     case OPT_PORT:
         return read_number("--port", value, 0, UINT16_MAX, &options->port);
     case OPT_LIMIT:
         return read_number("--limit", value, 1, LB_LIMIT_MAX, &options->limit);
     case OPT_MAX_CONNECTIONS:
-        return read_number("--max-connections", value, 1, 1000000, &options->max_connections);
+        return read_number("--max-connections", value, 2, 1000000, &options->max_connections);
     case OPT_MAX_PER_ADDRESS:
-        return read_number("--max-per-address", value, 1, 1000000, &options->max_per_address);
+        return read_number("--max-per-address", value, 0, 1000000, &options->max_per_address);
     case OPT_IDLE_TIMEOUT:
         return read_number("--idle-timeout", value, 1, 3600, &options->idle_timeout_s);
+    case OPT_READ_TIMEOUT:
+        return read_number("--read-timeout", value, 1, 3600, &options->read_timeout_s);
     case OPT_CHANGE_LOG:
         return read_number("--change-log", value, 1, 10000000, &options->change_log);
     case OPT_GRIP_TIMEOUT:
@@ -203,6 +289,11 @@ bool options_read(struct options *options, int argc, char **argv)
     }
     if (optind < argc) {
         complain("\"%.100s\" is no option; --help lists them", argv[optind]);
+        return false;
+    }
+    if (!options->help && (options->relay || options->proxy_required) && !options->grip_url) {
+        complain("%s needs GRIP_URL, such as http://localhost:5561/?key=changeme",
+                 options->relay ? "--relay" : "--proxy-required");
         return false;
     }
     return true;

@@ -25,10 +25,6 @@ bool relay_start(struct server *server)
     lb_error error;
     int r;
 
-    if (!options->grip_url) {
-        complain("--relay needs GRIP_URL, such as http://localhost:5561/?key=changeme");
-        return false;
-    }
     server->relay = relay = calloc(1, sizeof *relay);
     if (!relay) {
         complain("out of memory");

@@ -5,9 +5,13 @@
  *
  * A request that waits is suspended: libmicrohttpd leaves its connection alone until it is resumed,
  * and then calls on_request() again. A stream is suspended whenever it has nothing to send.
+ *
+ * requests_check() looks once a second after what libmicrohttpd leaves alone: heads and bodies that
+ * do not come to an end, and clients that have gone while they had to wait.
  */
 #include "server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,19 +27,30 @@
  * old ones now. */
 #define STREAM_BUFFER 32768
 
+/* How often to look, and how long a request waits before its client is watched. */
+#define CHECK_US 1000000
+
 enum state { READING, WAITING, READY, SENDING };
 
+struct connection {
+    struct connection *previous, *next;
+    struct MHD_Connection *daemons; /* libmicrohttpd's */
+    struct request *request;        /* NULL: none has begun */
+    uint64_t deadline_us;           /* of the head or the body that is being read */
+};
+
 struct request {
-    struct request *previous, *next;
     struct server *server;
     struct MHD_Connection *connection;
     char *target;       /* as it came, still percent-encoded */
     const char *method; /* libmicrohttpd's */
-    uint64_t start_us, sent;
+    uint64_t start_us, submit_us, sent;
     enum state state;
     bool old; /* HTTP/1.0 */
     bool suspended, answering, gone;
-    char *body; /* at most LB_HTTP_BODY_MAX + 1 bytes: enough to be too long */
+    bool watched; /* server->gone_fd has its socket */
+    bool last;    /* of its connection */
+    char *body;   /* at most LB_HTTP_BODY_MAX + 1 bytes: enough to be too long */
     size_t body_size, body_room;
     uint64_t forgotten; /* further bytes */
     lb_http_call *call; /* while the library is at it */
@@ -47,71 +62,94 @@ struct request {
 
 /* ---- Begin and end -------------------------------------------------------------------------- */
 
+static uint64_t after_s(uint32_t seconds)
+{
+    return now_us() + (uint64_t)seconds * 1000000;
+}
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static void forget(struct request *request)
 {
-    struct server *server = request->server;
-
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        server->requests = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
+    if (!request)
+        return;
+    connection_of(request->connection)->request = NULL;
     free(request->target);
     free(request->body);
     free(request);
 }
 
-/* Where the request of a connection is kept until on_end(). */
-static struct request **slot_of(struct MHD_Connection *connection)
+static void connection_begin(struct server *server, struct MHD_Connection *daemons, void **ret)
 {
-    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    *ret = connection;
+    if (!connection)
+        return;
+    connection->daemons = daemons;
+    connection->deadline_us = after_s(server->options.read_timeout_s);
+    connection->next = server->connections;
+    if (connection->next)
+        connection->next->previous = connection;
+    server->connections = connection;
+}
+
+static void connection_end(struct server *server, struct connection *connection)
+{
+    if (!connection)
+        return;
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    free(connection);
 }
 
 /* When the parameters of a query, or a long target, do not fit into a connection's memory,
  * libmicrohttpd ends the connection without on_end(). */
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+static void on_connection(void *cls, struct MHD_Connection *daemons, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct request **slot = *context;
+    struct connection *connection = *context;
 
-    (void)cls;
-    (void)connection;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = calloc(1, sizeof *slot);
+        connection_begin(cls, daemons, context);
         return;
     }
-    if (slot && *slot)
-        forget(*slot);
-    free(slot);
+    if (connection)
+        forget(connection->request);
+    connection_end(cls, connection);
 }
 
 /* Called with the target when the first line of a request has come. */
-static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+static void *on_target(void *cls, const char *target, struct MHD_Connection *daemons)
 {
     struct server *server = cls;
-    struct request **slot = slot_of(connection),
-                   *request = slot ? calloc(1, sizeof *request) : NULL;
+    struct connection *connection = connection_of(daemons);
+    struct request *request = connection ? calloc(1, sizeof *request) : NULL;
+    uint64_t deadline = after_s(server->options.read_timeout_s);
 
     if (!request || !(request->target = strdup(target))) {
         free(request);
         return NULL;
     }
     request->server = server;
-    request->connection = connection;
+    request->connection = daemons;
     request->start_us = now_us();
-    request->next = server->requests;
-    if (request->next)
-        request->next->previous = request;
-    server->requests = request;
-    *slot = request;
+    connection->request = request;
+    if (deadline < connection->deadline_us)
+        connection->deadline_us = deadline;
     return request;
 }
 
-static int socket_of(const struct request *request)
+static int socket_of(struct MHD_Connection *connection)
 {
-    return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-        ->connect_fd;
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
 static void log_end(const struct request *request)
@@ -140,8 +178,9 @@ static void on_end(void *cls, struct MHD_Connection *connection, void **context,
         log_end(request);
     lb_http_cancel(request->call);
     probe_end(request->probe);
+    if (request->watched)
+        (void)epoll_ctl(server->gone_fd, EPOLL_CTL_DEL, socket_of(request->connection), NULL);
     if (request->stream) {
-        (void)epoll_ctl(server->gone_fd, EPOLL_CTL_DEL, socket_of(request), NULL);
         lb_http_stream_free(request->stream);
         server->streaming--;
     }
@@ -149,8 +188,9 @@ static void on_end(void *cls, struct MHD_Connection *connection, void **context,
         server->answering--;
     if (request->response)
         MHD_destroy_response(request->response);
-    *slot_of(connection) = NULL;
     forget(request);
+    connection_of(connection)->deadline_us =
+        after_s(server->options.idle_timeout_s + server->options.read_timeout_s);
 }
 
 static void suspend(struct request *request)
@@ -167,6 +207,74 @@ static void resume(struct request *request)
     }
 }
 
+/* ---- Clients that have gone, or take too long ------------------------------------------------ */
+
+/* libmicrohttpd does not look at a suspended connection: this notices when its client goes. */
+static void watch_for_gone(struct request *request)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = request};
+
+    if (request->watched)
+        return;
+    request->watched = true;
+    (void)epoll_ctl(request->server->gone_fd, EPOLL_CTL_ADD, socket_of(request->connection),
+                    &event);
+}
+
+void requests_look_for_gone(struct server *server)
+{
+    struct epoll_event events[256];
+    int n = epoll_wait(server->gone_fd, events, sizeof events / sizeof events[0], 0);
+
+    /* Requests end only inside MHD_run(), so all of these are there. */
+    for (int i = 0; i < n; i++) {
+        struct request *request = events[i].data.ptr;
+
+        request->gone = true;
+        resume(request);
+    }
+}
+
+void requests_release(struct server *server)
+{
+    for (struct connection *c = server->connections; c; c = c->next) {
+        if (c->request) {
+            c->request->gone = true;
+            resume(c->request);
+        }
+    }
+}
+
+/* Its request must have come by a certain time, however busily it is sent. libmicrohttpd has a
+ * timeout for connections on which nothing moves, and no call to end one. */
+static void check(struct connection *connection, uint64_t now)
+{
+    struct request *request = connection->request;
+
+    if (!request || request->state == READING) {
+        if (now >= connection->deadline_us)
+            (void)shutdown(socket_of(connection->daemons), SHUT_RDWR);
+    } else if (request->state == WAITING && now >= request->submit_us + CHECK_US) {
+        watch_for_gone(request);
+    }
+}
+
+void requests_check(struct server *server)
+{
+    uint64_t now = now_us();
+
+    if (now < server->check_us)
+        return;
+    server->check_us = now + CHECK_US;
+    for (struct connection *c = server->connections; c; c = c->next)
+        check(c, now);
+}
+
+uint64_t requests_deadline(const struct server *server)
+{
+    return server->connections ? server->check_us : LB_NEVER;
+}
+
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 static void on_ready(lb_http_stream *stream, void *user)
@@ -180,7 +288,7 @@ static void on_ready(lb_http_stream *stream, void *user)
  * connection on which nothing has moved for longer. */
 static ssize_t hang_up(const struct request *request, char *buffer)
 {
-    (void)shutdown(socket_of(request), SHUT_RDWR);
+    (void)shutdown(socket_of(request->connection), SHUT_RDWR);
     *buffer = '\n';
     return 1;
 }
@@ -202,43 +310,13 @@ static ssize_t read_stream(void *cls, uint64_t position, char *buffer, size_t si
     return n;
 }
 
-/* libmicrohttpd does not look at a suspended connection: this notices when its client goes. */
-static void watch_for_gone(struct request *request)
-{
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = request};
-
-    (void)epoll_ctl(request->server->gone_fd, EPOLL_CTL_ADD, socket_of(request), &event);
-}
-
-void requests_look_for_gone(struct server *server)
-{
-    struct epoll_event events[256];
-    int n = epoll_wait(server->gone_fd, events, sizeof events / sizeof events[0], 0);
-
-    /* Requests end only inside MHD_run(), so all of these are there. */
-    for (int i = 0; i < n; i++) {
-        struct request *request = events[i].data.ptr;
-
-        request->gone = true;
-        resume(request);
-    }
-}
-
-void requests_release(struct server *server)
-{
-    for (struct request *request = server->requests; request; request = request->next) {
-        request->gone = true;
-        resume(request);
-    }
-}
-
 static struct MHD_Response *stream_response(struct request *request, lb_http_stream *stream)
 {
     int size = STREAM_BUFFER;
 
     request->stream = stream;
     request->server->streaming++;
-    (void)setsockopt(socket_of(request), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    (void)setsockopt(socket_of(request->connection), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     watch_for_gone(request);
     lb_http_stream_ready(stream, on_ready, request);
     /* The size of the pieces is for HTTP/1.0: chunks are made in the connection's own memory. */
@@ -263,10 +341,23 @@ static ssize_t read_nothing(void *cls, uint64_t position, char *buffer, size_t s
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-static struct MHD_Response *body_response(struct request *request, const void *body, size_t size)
+/* A reply without a body, which says how long it would be, or nothing of that if it has no length:
+ * then the connection ends with it, since libmicrohttpd sends a last chunk where none belongs. */
+static struct MHD_Response *bodiless_response(uint64_t size)
 {
-    if (is_head(request) && size > 0)
-        return MHD_create_response_from_callback(size, 1, read_nothing, NULL, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        size > 0 ? size : MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
+
+    if (response && size == 0)
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response;
+}
+
+static struct MHD_Response *body_response(struct request *request, int status, const void *body,
+                                          size_t size)
+{
+    if (is_head(request) || status == MHD_HTTP_NOT_MODIFIED)
+        return bodiless_response(size);
     request->sent = size;
     return MHD_create_response_from_buffer(body ? size : 0, (void *)(uintptr_t)body,
                                            MHD_RESPMEM_MUST_COPY);
@@ -275,11 +366,15 @@ static struct MHD_Response *body_response(struct request *request, const void *b
 static void on_reply(const lb_http_reply *reply, void *user)
 {
     struct request *request = user;
-    struct MHD_Response *response = reply->stream
-                                        ? stream_response(request, reply->stream)
-                                        : body_response(request, reply->body, reply->body_size);
+    struct server *server = request->server;
+    struct MHD_Response *response =
+        reply->stream ? stream_response(request, reply->stream)
+                      : body_response(request, reply->status, reply->body, reply->body_size);
 
     request->call = NULL;
+    /* Who has no place for a stream must not keep that of a plain request. */
+    request->last =
+        reply->status == MHD_HTTP_SERVICE_UNAVAILABLE && server->streaming >= server->max_streams;
     for (size_t i = 0; response && i < reply->n_fields; i++)
         (void)MHD_add_response_header(response, reply->fields[i].name, reply->fields[i].value);
     request->status = reply->status;
@@ -290,7 +385,7 @@ static void on_reply(const lb_http_reply *reply, void *user)
 
 void request_reply_text(struct request *request, int status, const char *type, const char *text)
 {
-    request->response = body_response(request, text, strlen(text));
+    request->response = body_response(request, status, text, strlen(text));
     request->status = status;
     request->state = READY;
     request->probe = NULL;
@@ -301,6 +396,18 @@ void request_reply_text(struct request *request, int status, const char *type, c
     resume(request);
 }
 
+void request_refuse(struct request *request, int status, const char *code, const char *message,
+                    const char *allow)
+{
+    char text[300];
+
+    (void)snprintf(text, sizeof text, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code,
+                   message);
+    request_reply_text(request, status, "application/json", text);
+    if (request->response && allow)
+        (void)MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, allow);
+}
+
 /* Inside on_request(), where libmicrohttpd wants it. */
 static enum MHD_Result send_reply(struct request *request)
 {
@@ -309,7 +416,7 @@ static enum MHD_Result send_reply(struct request *request)
 
     if (!response)
         return MHD_NO; /* no memory for it: the connection ends */
-    if (request->server->stopping)
+    if (request->server->stopping || request->last)
         (void)MHD_add_response_header(response, "Connection", "close");
     if (request->stream) {
         request->server->answering--;
@@ -410,6 +517,7 @@ static enum MHD_Result submit(struct request *request)
     struct server *server = request->server;
 
     request->state = WAITING;
+    request->submit_us = now_us();
     request->answering = true;
     server->answering++;
     if (!server->http)
@@ -467,9 +575,17 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
 {
     const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
                                                      MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *fault = framing_fault(request->connection, method, request->target, version);
 
     request->method = method;
     request->old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+    connection_of(request->connection)->deadline_us =
+        after_s(request->server->options.read_timeout_s);
+    if (fault) {
+        request->last = true;
+        request_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", fault, NULL);
+        return send_reply(request);
+    }
     /* libmicrohttpd has checked that it is a number. */
     if (length && strtoull(length, NULL, 10) > FORGET_MAX)
         return refuse_body(request);

@@ -163,7 +163,7 @@ static int make_page(lb_client *client, const char *board, const lb_range *range
     (*ret)->player_fn = fn;
     r = lbi_options_copy(&o, sizeof o, range, "lb_range", reterr);
     if (r == 0)
-        r = check_range(&o, LB_READ_NO_PLACE | LB_READ_STATE, reterr);
+        r = check_range(&o, LB_READ_NO_PLACE | LB_READ_STATE | LB_READ_DURABLE, reterr);
     if (r == 0 && !fn)
         r = lbi_fail(reterr, LB_E_INVAL, "fn must not be NULL");
     if (r == 0 && o.after) {
@@ -176,6 +176,8 @@ static int make_page(lb_client *client, const char *board, const lb_range *range
     request->offset = o.offset;
     if (!(o.flags & LB_READ_NO_PLACE))
         request->flags |= LBI_PLACE;
+    if (o.flags & LB_READ_DURABLE)
+        request->flags |= LBI_DURABLE;
     (*ret)->wants_state = o.flags & LB_READ_STATE;
     return lbi_op_set_timeout(*ret, o.timeout_ms, reterr);
 }

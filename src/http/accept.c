@@ -1,4 +1,4 @@
-/* Fields that are lists: Accept, If-None-Match; and Authorization. */
+/* Fields that are lists: Accept, If-None-Match; and Origin, Authorization. */
 #include "http/request.h"
 
 #include <string.h>
@@ -161,6 +161,27 @@ bool lbi_tag_matches(const char *field, const char *tag)
         p += *p == ',';
     }
     return false;
+}
+
+static size_t without_port(const char *host, size_t len, const char *port)
+{
+    size_t n = strlen(port);
+
+    return len > n && memcmp(host + len - n, port, n) == 0 ? len - n : len;
+}
+
+bool lbi_origin_is(const char *origin, const char *host, size_t len)
+{
+    const char *port = strncasecmp(origin, "https:", 6) == 0 ? ":443" : ":80";
+    const char *own = strstr(origin, "://");
+    size_t own_len;
+
+    if (!own)
+        return false; /* "null": of a page that is to be told from all others */
+    own += 3;
+    own_len = without_port(own, strlen(own), port);
+    len = without_port(host, len, port);
+    return len > 0 && len == own_len && strncasecmp(own, host, len) == 0;
 }
 
 const char *lbi_bearer(const char *field)

@@ -17,7 +17,9 @@ struct lb_http_call {
     lb_http_call *prev, *next; /* http->calls or http->replies */
     lb_http_reply_fn fn;       /* NULL: nobody waits for the reply any more */
     void *user;
-    lb_op *op; /* NULL: no operation, or it has completed */
+    lb_op *op;       /* NULL: no operation, or it has completed */
+    bool is_joining; /* a follower has it, in a list of its own */
+    lb_http_call *join_prev, *join_next;
     bool writes;
     bool head;
     bool is_replied; /* in http->replies */
@@ -35,6 +37,9 @@ struct lb_http_call {
     uint32_t n_rows;
     uint64_t position, rank; /* of its first row */
     char last[LB_CURSOR_SIZE];
+
+    char method[16], asked[LBI_HTTP_TOLD + 1]; /* the target; cut, to tell of a failure */
+    lb_error error; /* with a status of 500 or more: what the client is not told */
 
     int status;
     lb_http_field fields[LBI_HTTP_FIELDS];
@@ -68,6 +73,9 @@ const lbi_endpoint *lbi_endpoint_find(lbi_route route, const char *method);
 /* The methods of a resource, as an Allow field has them. */
 const char *lbi_endpoint_allow(lbi_route route);
 
+/* A follower has read the page (error->code 0), or has failed to. */
+void lbi_call_joined(lb_http_call *call, lbi_follower *follower, const lb_error *error);
+
 /* ---- reply.c ---- */
 
 /* value must live as long as the call. */
@@ -82,6 +90,7 @@ void lbi_reply_json(lb_http_call *call, int status); /* call->body */
 void lbi_reply_empty(lb_http_call *call, int status);
 void lbi_reply_error(lb_http_call *call, int status, const char *code, const char *message);
 void lbi_reply_failure(lb_http_call *call, int code, const char *message); /* LB_E_... */
+void lbi_reply_broken(lb_http_call *call, int code, const char *message); /* likewise, always 500 */
 void lbi_reply_stream(lb_http_call *call);
 void lbi_reply_events(lb_http_call *call); /* call->body, as a stream's */
 

@@ -15,18 +15,36 @@
 static bool is_awaited(lb_http_call *call)
 {
     call->op = NULL;
+    call->is_joining = false;
     if (call->fn)
         return true;
     lbi_call_free(call);
     return false;
 }
 
-/* A conflict that a read meets, or a database of a newer version, is no fault of the request. */
+static bool begins_with(const char *text, const char *word)
+{
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
+/* A database of a newer version is no fault of the request; nor is any conflict but one with the
+ * board or the key that it named: the others are with a database of somebody else, whose name they
+ * say. */
+static void fail_code(lb_http_call *call, int code, const char *message)
+{
+    bool broken =
+        code == LB_E_UNSUPPORTED || (code == LB_E_CONFLICT && !begins_with(message, "board '") &&
+                                     !begins_with(message, "idempotency key '"));
+
+    if (broken)
+        lbi_reply_broken(call, code, message);
+    else
+        lbi_reply_failure(call, code, message);
+}
+
 static void fail(lb_http_call *call, const lb_result *result)
 {
-    bool own = (result->code == LB_E_CONFLICT && !call->writes) || result->code == LB_E_UNSUPPORTED;
-
-    lbi_reply_failure(call, own ? LB_E_CORRUPT : result->code, result->message);
+    fail_code(call, result->code, result->message);
 }
 
 static void add_location(lb_http_call *call, const char *board, const char *player)
@@ -169,7 +187,7 @@ static void reply_page(lb_http_call *call, const char *state)
     if (tag)
         lbi_reply_field(call, "ETag", tag);
     if (tag && call->if_none_match && lbi_tag_matches(call->if_none_match, tag)) {
-        lbi_reply_empty(call, 304);
+        lbi_reply_json(call, 304);
         return;
     }
     (void)snprintf(path, sizeof path, "/boards/%s/%s", call->target.board,
@@ -197,26 +215,12 @@ static void reply_stream(lb_http_call *call, lbi_follower *follower)
     lbi_reply_stream(call);
 }
 
-/* The page is the first state of a board that nobody follows yet. What the follower reads comes
- * later than this was read, so no listener goes back in time. */
-static void follow_page(lb_http_call *call, const char *state)
+void lbi_call_joined(lb_http_call *call, lbi_follower *follower, const lb_error *error)
 {
-    lbi_follower *follower = lbi_follower_find(call->http, call->target.board);
-    lbi_event *event = NULL;
-    int r = 0;
-
-    if (call->head) {
-        lbi_reply_stream(call);
+    if (!is_awaited(call))
         return;
-    }
-    if (!follower) {
-        if (state && call->body.code == 0)
-            event = lbi_event_update(lbi_buf_bytes(&call->body), call->body.len, state);
-        r = event ? lbi_follower_new(call->http, call->target.board, event, &follower, NULL)
-                  : LB_E_NOMEM;
-    }
-    if (r < 0)
-        lbi_reply_failure(call, r, "");
+    if (error->code < 0)
+        fail_code(call, error->code, error->msg);
     else
         reply_stream(call, follower);
 }
@@ -235,7 +239,7 @@ static void on_page(const lb_result *result, void *user)
     else if (call->hold)
         lbi_reply_hold(call, result->state);
     else if (call->wants_stream)
-        follow_page(call, result->state);
+        lbi_reply_stream(call); /* HEAD */
     else
         reply_page(call, result->state);
 }
@@ -299,7 +303,6 @@ static int check_stream(const lb_http_call *call, lb_error *reterr)
 
 static int start_page(lb_http_call *call, lb_error *reterr)
 {
-    lbi_follower *follower;
     lb_range range;
 
     call->limit = call->params.limit ? call->params.limit : call->http->limit;
@@ -308,15 +311,11 @@ static int start_page(lb_http_call *call, lb_error *reterr)
 
         if (r < 0)
             return r;
-        /* What is held is read: a proxy may know a newer state than a follower does. */
-        follower = call->hold ? NULL : lbi_follower_find(call->http, call->target.board);
-        if (follower && !call->head) {
-            reply_stream(call, follower);
-            return 0;
-        }
+        if (!call->hold && !call->head)
+            return lbi_follower_join(call->http, call->target.board, call, reterr);
     }
     range = range_of(call);
-    range.flags = LB_READ_STATE;
+    range.flags = LB_READ_STATE | (call->hold ? LB_READ_DURABLE : 0);
     lbi_put_list_begin(&call->body, "players");
     return lb_board_get_start(call->http->client, call->target.board, &range, add_row, on_page,
                               call, &call->op, reterr);
@@ -366,11 +365,46 @@ static int name_player(lb_http_call *call, const char *player, lb_done_fn done, 
                                call, &call->op, reterr);
 }
 
+/* Whether there is a player of the id that is to be created. There may be one a moment later: then
+ * that one is renamed. */
+static void on_looked(const lb_result *result, void *user)
+{
+    lb_http_call *call = user;
+    lb_error error = {.msg = ""};
+    int r;
+
+    if (!is_awaited(call))
+        return;
+    if (result->code == LB_E_NOTFOUND) {
+        call->writes = true;
+        r = name_player(call, call->params.id, on_new_player, &error);
+        if (r < 0)
+            lbi_reply_failure(call, r, error.msg);
+    } else if (result->code < 0) {
+        fail(call, result);
+    } else if (call->params.given & LBI_NAME &&
+               strcmp(call->params.name, result->player->name) != 0) {
+        lbi_reply_failure(call, LB_E_CONFLICT,
+                          "there is a player of this id with another name: PUT renames it");
+    } else {
+        add_location(call, result->player->board, result->player->id);
+        reply_player(call, result->player, 200);
+    }
+}
+
 static int post_player(lb_http_call *call, lb_error *reterr)
 {
-    const char *id = call->params.given & LBI_ID ? call->params.id : NULL;
+    lb_read_options opts = read_options(call);
+    const char *name = call->params.given & LBI_NAME ? call->params.name : NULL;
+    int r = name ? lb_name_check(name, reterr) : 0;
 
-    return name_player(call, id, on_new_player, reterr);
+    if (r < 0)
+        return r;
+    if (!(call->params.given & LBI_ID))
+        return name_player(call, NULL, on_new_player, reterr);
+    call->writes = false; /* not yet */
+    return lb_player_get_start(call->http->client, call->target.board, call->params.id, &opts,
+                               on_looked, call, &call->op, reterr);
 }
 
 static int put_player(lb_http_call *call, lb_error *reterr)

@@ -1,7 +1,10 @@
 /* A request before anything is started: what is wrong with it, and whether it may be made. */
+#include "base/error.h"
+#include "base/str.h"
 #include "http/call.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_FIELD = 4096 }; /* bytes of a field that is kept */
 
@@ -64,13 +67,28 @@ static bool has_write_key(const lb_http *http, const char *authorization)
            lbi_equal_secret(digest, http->key_digest, sizeof digest);
 }
 
-/* A form or an image on any page can send a request here, without asking: browsers say so. */
-static bool is_foreign(const lb_http *http, const lb_http_request *request)
+/* A form or an image on any page can send a request here, without asking: browsers say so, older
+ * ones by Origin alone. Programs that are no browsers say neither. Where a proxy has changed Host,
+ * the browser's own word on whose page it is counts. A field's value lives until the next is asked
+ * for. */
+static bool is_foreign(lb_http_call *call, const lb_http_request *request)
 {
-    const char *site = get_field(request, "sec-fetch-site");
+    const char *site, *origin = get_field(request, "origin"), *host = call->target.host;
+    bool has_origin = origin != NULL;
 
-    return site && strcmp(site, "cross-site") == 0 &&
-           !find_origin(http, get_field(request, "origin"));
+    if (find_origin(call->http, origin))
+        return false;
+    if (has_origin)
+        origin = lbi_arena_text(&call->arena, origin, strlen(origin));
+    site = get_field(request, "sec-fetch-site");
+    if (site)
+        return strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+    if (!has_origin)
+        return false;
+    if (!host)
+        host = get_field(request, "host");
+    return !origin || !host ||
+           !lbi_origin_is(origin, host, call->target.host ? call->target.host_len : strlen(host));
 }
 
 static bool may_write(lb_http_call *call, const lb_http_request *request)
@@ -81,7 +99,7 @@ static bool may_write(lb_http_call *call, const lb_http_request *request)
         lbi_reply_error(call, 403, "read_only", "boards cannot be changed here");
         return false;
     }
-    if (is_foreign(http, request)) {
+    if (is_foreign(call, request)) {
         lbi_reply_error(call, 403, "foreign_origin",
                         "pages of this origin may change nothing here");
         return false;
@@ -96,6 +114,15 @@ static bool may_write(lb_http_call *call, const lb_http_request *request)
 }
 
 /* ---- Checks, each of which makes the reply if it fails --------------------------------------- */
+
+static bool is_server(lb_http_call *call, const lb_http_request *request)
+{
+    if (strcmp(request->method, "OPTIONS") != 0 || strcmp(request->target, "*") != 0)
+        return false;
+    lbi_reply_field(call, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+    lbi_reply_empty(call, 204);
+    return true;
+}
 
 static bool check_size(lb_http_call *call, const lb_http_request *request)
 {
@@ -147,14 +174,39 @@ static bool check_accept(lb_http_call *call, const lbi_endpoint *endpoint, const
     return call->wants_stream;
 }
 
+static bool is_identity(const char *encoding)
+{
+    static const char identity[] = "identity";
+    const char *p = encoding + strspn(encoding, " \t");
+
+    if (strncasecmp(p, identity, sizeof identity - 1) != 0)
+        return false;
+    p += sizeof identity - 1;
+    return p[strspn(p, " \t")] == '\0';
+}
+
 static bool check_encoding(lb_http_call *call, const lb_http_request *request)
 {
     const char *encoding = get_field(request, "content-encoding");
 
-    if (!encoding || request->body_size == 0 || strcmp(encoding, "identity") == 0)
+    if (!encoding || request->body_size == 0 || is_identity(encoding))
         return true;
     lbi_reply_failure(call, LB_E_UNSUPPORTED, "the body must not be compressed");
     return false;
+}
+
+/* Parameters that are not known are passed over, but not those that would have changed the write. */
+static int check_query(const lbi_endpoint *endpoint, const char *query, lb_error *reterr)
+{
+    lbi_params params = {.given = 0};
+    int r = 0;
+
+    if (endpoint->writes)
+        r = lbi_params_parse(&params, LBI_IN_BODY, false, query, strlen(query), reterr);
+    if (params.given)
+        return lbi_fail(reterr, LB_E_INVAL,
+                        "id, name, amount and ascending go into the body, not into the query");
+    return r;
 }
 
 static bool check_params(lb_http_call *call, const lbi_endpoint *endpoint,
@@ -167,7 +219,9 @@ static bool check_params(lb_http_call *call, const lbi_endpoint *endpoint,
 
     if (endpoint->streams && call->http->grip)
         allowed |= LBI_GRIP;
-    r = lbi_params_parse(&call->params, allowed, false, query, strlen(query), &error);
+    r = check_query(endpoint, query, &error);
+    if (r == 0)
+        r = lbi_params_parse(&call->params, allowed, false, query, strlen(query), &error);
     if (r == 0 && endpoint->body)
         r = lbi_body_parse(&call->params, endpoint->body, get_field(request, "content-type"),
                            request->body, request->body_size, &error);
@@ -243,9 +297,11 @@ void lbi_call_begin(lb_http_call *call, const lb_http_request *request)
 {
     const lbi_endpoint *endpoint;
 
+    lbi_copy(call->method, sizeof call->method, request->method);
+    lbi_copy(call->asked, sizeof call->asked, request->target);
     call->head = strcmp(request->method, "HEAD") == 0;
     add_origin(call, request);
-    if (!check_size(call, request))
+    if (!check_size(call, request) || is_server(call, request))
         return;
     endpoint = check_target(call, request);
     if (!endpoint)

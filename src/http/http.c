@@ -95,7 +95,9 @@ static int init_http(lb_http *http, const lb_http_options *o, lb_error *reterr)
     http->flags = o->flags;
     http->timeout_ms = o->timeout_ms;
     http->limit = or_default(o->limit, LB_LIMIT_DEFAULT);
-    http->min_interval_ms = o->min_interval_ms;
+    http->min_interval_us = or_default(o->min_interval_ms, 100) * UINT64_C(1000);
+    http->failure = o->failure;
+    http->failure_user = o->failure_user;
     http->keep_alive_us = or_default(o->keep_alive_ms, 15000) * UINT64_C(1000);
     http->max_calls = or_default(o->max_calls, 10000);
     http->max_streams = or_default(o->max_streams, 100000);
@@ -143,6 +145,13 @@ int lb_http_new(lb_client *client, const lb_http_options *opts, lb_http **ret, l
     }
     *ret = http;
     return 0;
+}
+
+void lbi_http_tell_failure(lb_http *http, const char *method, const char *target, int status,
+                           const lb_error *error)
+{
+    if (http->failure)
+        http->failure(http->failure_user, method, target, status, error);
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
@@ -205,12 +214,12 @@ lb_http_call *lb_http_cancel(lb_http_call *call)
     if (call->http)
         call->http->counters.calls_now--;
     call->fn = NULL;
-    if (!call->op) {
+    if (!call->op && !call->is_joining) {
         lbi_call_free(call);
         return NULL;
     }
     /* What was asked to be written is written, as after any click on a page that is left. */
-    if (!call->writes)
+    if (call->op && !call->writes)
         (void)lb_op_cancel(call->op);
     return NULL;
 }
@@ -290,7 +299,11 @@ static void abandon(lb_http_call *call)
     lb_http_reply reply = {
         .status = call->writes ? 504 : 503, .fields = fields, .n_fields = call->writes ? 1 : 2};
     lb_http_reply_fn fn = call->fn;
+    lb_error error;
 
+    (void)lbi_fail(&error, call->writes ? LB_E_UNKNOWN : LB_E_CLOSED, "the handler was freed");
+    if (fn)
+        lbi_http_tell_failure(call->http, call->method, call->asked, reply.status, &error);
     DL_DELETE(call->http->calls, call);
     call->http = NULL;
     call->fn = NULL;
@@ -308,9 +321,9 @@ lb_http *lb_http_free(lb_http *http)
     if (!http || http->busy)
         return NULL;
     http->busy = http->closing = true;
+    lbi_followers_free(http);
     while (http->calls)
         abandon(http->calls);
-    lbi_followers_free(http);
     while (give_replies(http) || lbi_streams_wake(http))
         ;
     lbi_streams_orphan(http);

@@ -13,14 +13,16 @@
 
 #include <stdbool.h>
 
-enum { LBI_HTTP_FIELDS = 12, LBI_HTTP_ORIGINS = 64 };
+enum { LBI_HTTP_FIELDS = 12, LBI_HTTP_ORIGINS = 64, LBI_HTTP_TOLD = 256 };
 
 typedef struct lbi_follower lbi_follower;
 
 struct lb_http {
     lb_client *client;
-    uint32_t flags, timeout_ms, limit, min_interval_ms;
-    uint64_t keep_alive_us;
+    uint32_t flags, timeout_ms, limit;
+    uint64_t min_interval_us, keep_alive_us;
+    lb_http_failure_fn failure;
+    void *failure_user;
     size_t max_calls, max_streams;
     bool has_key;
     uint8_t key_digest[LBI_SHA256_SIZE]; /* of the write key */
@@ -38,6 +40,7 @@ struct lb_http {
     lbi_follower *followers;
     lbi_follower *idle; /* those without a stream, the one that goes first in front */
     size_t n_idle;
+    lbi_follower *due;       /* whose streams are to hear something, the first in front */
     lbi_event *hello;        /* what every stream begins with */
     lbi_event *comment;      /* keeps a connection alive */
     lb_http_stream *quiet;   /* live streams, the one that needs a keep-alive first in front */
@@ -49,22 +52,22 @@ struct lb_http {
     bool closing;
 };
 
+/* Tells the host what its clients are not told. */
+void lbi_http_tell_failure(lb_http *http, const char *method, const char *target, int status,
+                           const lb_error *error);
+
 /* ---- follower.c: one subscription per board, however many streams ---- */
 
-/* The follower of a board, NULL if there is none. */
-lbi_follower *lbi_follower_find(lb_http *http, const char *board);
-
-/* Follows a board that nobody follows yet; event is its first state, taken over whatever happens.
- * Returns 0 or < 0. */
-int lbi_follower_new(lb_http *http, const char *board, lbi_event *event, lbi_follower **ret,
-                     lb_error *reterr);
+/* A stream of the board for this call: lbi_call_joined() is called with the state then. Returns 0,
+ * LB_E_NOMEM. */
+int lbi_follower_join(lb_http *http, const char *board, lb_http_call *call, lb_error *reterr);
 
 /* The board's latest event, borrowed. */
 lbi_event *lbi_follower_event(const lbi_follower *follower);
 lb_http_stream **lbi_follower_members(lbi_follower *follower);
 
-/* A stream came, or the last one went. */
-void lbi_follower_update(lbi_follower *follower);
+/* A stream has left. */
+void lbi_follower_left(lbi_follower *follower);
 
 int lbi_followers_process(lb_http *http, uint64_t now_us);
 uint64_t lbi_followers_deadline(const lb_http *http);
@@ -76,7 +79,8 @@ void lbi_followers_free(lb_http *http);
  * the next. Returns NULL if out of memory. */
 lb_http_stream *lbi_stream_new(lb_http *http, lbi_follower *follower, const char *seen);
 
-/* Puts an event into a stream and those listed behind it, in the place of one that was not read. */
+/* Puts an event into a stream and those listed behind it, in the place of one that was not read;
+ * not into those that it was the last one of. */
 void lbi_streams_offer(lb_http_stream *first, lbi_event *event);
 
 /* Nothing more will come. */

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "base/json_out.h"
 #include "base/list.h"
 #include "http/call.h"
@@ -68,7 +69,11 @@ void lbi_reply_error(lb_http_call *call, int status, const char *code, const cha
     lbi_put_error(&call->body, code, message);
     (void)lbi_buf_add_char(&call->body, '\n');
     lbi_reply_field(call, "Content-Type", "application/json");
-    if (status == 503)
+    lbi_reply_field(call, "X-Content-Type-Options", "nosniff");
+    if (status >= 500 && call->error.code == 0)
+        (void)lbi_fail(&call->error, LB_E_UNSUPPORTED, "%s", message);
+    /* Those two were not applied. */
+    if (status == 503 || call->error.code == LB_E_TIMEOUT)
         lbi_reply_field(call, "Retry-After", "1");
     finish(call, status);
 }
@@ -89,7 +94,7 @@ void lbi_reply_events(lb_http_call *call)
 /* ---- Errors of the library ------------------------------------------------------------------ */
 
 /* What a browser may know of a failure: whose fault it is. Messages of the store name files and
- * hosts; those of status 400 and 409 speak of the request. */
+ * hosts, which is for the host to know; those of status 400, 409 and 415 speak of the request. */
 static const struct {
     int code, status;
     const char *name, *message; /* message NULL: the library's */
@@ -108,12 +113,20 @@ static const struct {
     {LB_E_BUSY, 503, "busy", "the database is busy: try again later"},
     {LB_E_CLOSED, 503, "closed", "the server is closing down, nothing was changed"},
     {LB_E_CANCELED, 503, "canceled", "canceled, nothing was changed"},
-    {LB_E_IO, 503, "io", "the database cannot be reached"},
-    {LB_E_TLS, 503, "tls", "the database cannot be reached"},
-    {LB_E_AUTH, 503, "auth", "the database cannot be reached"},
+    {LB_E_IO, 503, "io", "the database cannot be reached: the server's log says why"},
+    {LB_E_TLS, 503, "tls", "the database cannot be reached: the server's log says why"},
+    {LB_E_AUTH, 503, "auth", "the database cannot be reached: the server's log says why"},
     {LB_E_FULL, 503, "full", "the disk of the database is full"},
-    {0, 500, "internal", "the database cannot be used: its server's log says why"},
+    {0, 500, "internal", "the database cannot be used: the server's log says why"},
 };
+
+static void reply_row(lb_http_call *call, size_t row, int code, const char *message)
+{
+    if (failures[row].status >= 500)
+        (void)lbi_fail(&call->error, code, "%s", *message ? message : lb_strerror(code));
+    lbi_reply_error(call, failures[row].status, failures[row].name,
+                    failures[row].message ? failures[row].message : message);
+}
 
 void lbi_reply_failure(lb_http_call *call, int code, const char *message)
 {
@@ -121,8 +134,12 @@ void lbi_reply_failure(lb_http_call *call, int code, const char *message)
 
     while (failures[i].code != 0 && failures[i].code != code)
         i++;
-    lbi_reply_error(call, failures[i].status, failures[i].name,
-                    failures[i].message ? failures[i].message : message);
+    reply_row(call, i, code, message);
+}
+
+void lbi_reply_broken(lb_http_call *call, int code, const char *message)
+{
+    reply_row(call, sizeof failures / sizeof *failures - 1, code, message);
 }
 
 /* ---- Giving --------------------------------------------------------------------------------- */
@@ -138,16 +155,19 @@ void lbi_reply_give(lb_http_call *call)
         reply.status = 503;
         reply.body = no_memory;
         reply.body_size = sizeof no_memory - 1;
+        (void)lbi_fail(&call->error, LB_E_NOMEM, "%s", lb_strerror(LB_E_NOMEM));
     } else if (call->body.len > 0) {
         reply.body = lbi_buf_bytes(&call->body);
         reply.body_size = call->body.len;
     }
-    if (call->head)
+    if (call->head || call->status == 304)
         reply.body = NULL;
     call->stream = NULL; /* the host's from now on */
     call->is_given = true;
     http->counters.calls_now--;
     http->counters.replies[reply.status / 100]++;
+    if (reply.status >= 500)
+        lbi_http_tell_failure(http, call->method, call->asked, reply.status, &call->error);
     call->fn(&reply, call->user);
     lbi_call_free(call);
 }

@@ -101,17 +101,37 @@ static int take_id(const struct path *path, size_t i, int (*check)(const char *,
     return check(ret, reterr);
 }
 
+/* The path of a whole URL, and its host in *ret; what is none is given back as it is. */
+static const char *skip_host(const char *target, lbi_target *ret)
+{
+    const char *host = NULL;
+
+    if (strncasecmp(target, "http://", 7) == 0)
+        host = target + 7;
+    else if (strncasecmp(target, "https://", 8) == 0)
+        host = target + 8;
+    if (!host)
+        return target;
+    ret->host = host;
+    ret->host_len = strcspn(host, "/?#");
+    return host + ret->host_len;
+}
+
 int lbi_target_parse(const char *target, lbi_target *ret, lb_error *reterr)
 {
-    size_t len = strcspn(target, "?");
+    size_t len;
     lbi_route route = LBI_BOARDS;
     struct path path;
     char nothing;
     int r = 0;
 
-    *ret = (lbi_target){.query = target + len + (target[len] == '?')};
-    if (*target != '/')
-        return lbi_fail(reterr, LB_E_INVAL, "the target of a request begins with a slash");
+    *ret = (lbi_target){.query = ""};
+    target = skip_host(target, ret);
+    len = strcspn(target, "?");
+    ret->query = target + len + (target[len] == '?');
+    if (ret->host ? ret->host_len == 0 : *target != '/')
+        return lbi_fail(reterr, LB_E_INVAL,
+                        "the target of a request begins with a slash, or with http:// and a host");
     if (lbi_decode(target, len, false, &nothing, 1) == LB_E_INVAL)
         return lbi_fail(reterr, LB_E_INVAL, "the path has a bad %% escape");
     if (!split_path(target, len, &path))

@@ -16,7 +16,8 @@ enum {
     LBI_NAME = 32,
     LBI_AMOUNT = 64,
     LBI_ASCENDING = 128,
-    LBI_GRIP = 256 /* a next link */
+    LBI_GRIP = 256, /* a next link */
+    LBI_IN_BODY = LBI_ID | LBI_NAME | LBI_AMOUNT | LBI_ASCENDING
 };
 
 typedef struct lbi_params {
@@ -42,13 +43,16 @@ typedef struct lbi_target {
     char board[LB_BOARD_MAX + 1];
     char player[LB_PLAYER_MAX + 1];
     const char *query; /* within the target, "" = none */
+    const char *host;  /* HOST:PORT within a target that is a whole URL, NULL = it is none */
+    size_t host_len;
 } lbi_target;
 
 /* Undoes %XX, and + if it stands for a space. Returns 0, LB_E_INVAL (not well-formed, a NUL),
  * LB_E_LIMIT (does not fit). */
 int lbi_decode(const char *text, size_t len, bool plus, char *ret, size_t size);
 
-/* Returns 0, LB_E_NOTFOUND (no such resource), LB_E_INVAL (a bad id or escape). */
+/* A path, or a whole URL as a proxy is asked for it.
+ * Returns 0, LB_E_NOTFOUND (no such resource), LB_E_INVAL (a bad id or escape). */
 int lbi_target_parse(const char *target, lbi_target *ret, lb_error *reterr);
 
 /* Sets a parameter. Returns 1, 0 = none of `allowed`, LB_E_INVAL (bad value, or given before). */
@@ -71,6 +75,9 @@ int lbi_accept(const char *field);
 
 /* Does an If-None-Match field name this tag (in quotes)? Weak tags count as strong ones. */
 bool lbi_tag_matches(const char *field, const char *tag);
+
+/* Is an Origin field's origin that of this Host, without regard to http or https? */
+bool lbi_origin_is(const char *origin, const char *host, size_t len);
 
 /* The token of an "Authorization: Bearer" field, NULL if it is none. */
 const char *lbi_bearer(const char *field);

@@ -19,6 +19,7 @@ struct lb_http_stream {
     lbi_event *current; /* read up to `offset`, NULL = nothing */
     size_t offset;
     lbi_event *newest; /* follows `current`, which is not torn */
+    lbi_event *last;   /* the last state that it was given, NULL = none */
     bool dry;          /* the last read returned 0: its host waits to be told */
     bool in_waiting;
     lb_http_ready_fn ready;
@@ -95,10 +96,17 @@ static bool is_begun(const lb_http_stream *stream)
     return stream->current && (stream->offset > 0 || stream->current == stream->http->hello);
 }
 
+static void set_last(lb_http_stream *stream, lbi_event *event)
+{
+    (void)lbi_event_unref(stream->last);
+    stream->last = lbi_event_ref(event);
+}
+
 static void offer(lb_http_stream *stream, lbi_event *event)
 {
     lbi_event **place = is_begun(stream) ? &stream->newest : &stream->current;
 
+    set_last(stream, event);
     stream->http->counters.events++;
     if (*place && *place != stream->http->comment)
         stream->http->counters.skipped++;
@@ -113,6 +121,8 @@ void lbi_streams_offer(lb_http_stream *first, lbi_event *event)
     lb_http_stream *stream;
 
     DL_FOREACH (first, stream) {
+        if (stream->last && strcmp(stream->last->state, event->state) == 0)
+            continue;
         offer(stream, event);
         was_heard(stream, now_us);
     }
@@ -189,8 +199,9 @@ lb_http_stream *lbi_stream_new(lb_http *http, lbi_follower *follower, const char
     http->n_streams++;
     DL_APPEND2(http->quiet, stream, quiet_prev, quiet_next);
     DL_APPEND(*lbi_follower_members(follower), stream);
-    lbi_follower_update(follower);
-    if (!seen || strcmp(seen, event->state) != 0)
+    if (seen && strcmp(seen, event->state) == 0)
+        set_last(stream, event);
+    else
         offer(stream, event);
     return stream;
 }
@@ -227,9 +238,10 @@ lb_http_stream *lb_http_stream_free(lb_http_stream *stream)
         stream->http->n_streams--;
     }
     if (follower)
-        lbi_follower_update(follower);
+        lbi_follower_left(follower);
     (void)lbi_event_unref(stream->current);
     (void)lbi_event_unref(stream->newest);
+    (void)lbi_event_unref(stream->last);
     free(stream);
     return NULL;
 }

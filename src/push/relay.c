@@ -293,7 +293,7 @@ static void start_read(lb_relay *relay, lbi_relay_board *board, uint64_t now_us)
 
     lb_range_init(&range);
     range.limit = relay->limit;
-    range.flags = LB_READ_STATE;
+    range.flags = LB_READ_STATE | LB_READ_DURABLE;
     if (job) {
         job->board = board;
         lbi_put_list_begin(&job->json, "players");

@@ -105,12 +105,25 @@ void lbi_rdb_read_refuse(lbi_rdb_read *read, const lbi_reql_reply *reply)
     }
 }
 
+/* By default the server answers from memory, with writes that are not on its disk yet. */
+static int end_query(const lbi_rdb_read *read)
+{
+    lbi_term *t = &read->store->term;
+
+    lbi_term_globals(t, read->store->url.database);
+    if (read->request->flags & LBI_DURABLE) {
+        lbi_term_key(t, "read_mode");
+        lbi_term_text(t, "majority");
+    }
+    return lbi_term_globals_end(t);
+}
+
 void lbi_rdb_read_send(lbi_rdb_read *read, lbi_reql_fn fn)
 {
     lbi_rdb *store = read->store;
     lbi_term *t = &store->term;
     lbi_reql_call call = {.deadline_us = read->request->deadline_us, .fn = fn, .user = read};
-    lb_error error = {.code = lbi_term_query_end(t, store->url.database)};
+    lb_error error = {.code = end_query(read)};
 
     call.text = lbi_buf_bytes(&t->buf);
     call.len = t->buf.len;

@@ -5,7 +5,9 @@
  * through `fn`. Both run only inside process() and process_feeds(), never inside submit(),
  * cancel(), feed_open() or feed_close(). No call sleeps, neither for a lock nor for a peer.
  *
- * A store answers requests that travel together exactly as if they had come one after another.
+ * A store answers writes that travel together exactly as if they had come one after another. A
+ * read sees every write of its client that has completed before it was submitted; one that is still
+ * pending, perhaps because it waits for somebody's lock, it may see or not.
  */
 #ifndef LBI_STORE_STORE_H
 #define LBI_STORE_STORE_H
@@ -40,6 +42,7 @@ enum {
     LBI_BEST = 2,      /* LBI_SCORE_SET: only a better score */
     LBI_PLACE = 4,     /* compute position and rank */
     LBI_ASCENDING = 8, /* LBI_BOARD_CREATE */
+    LBI_DURABLE = 16,  /* LBI_BOARD_GET: nothing that a crash of the database could take back */
 };
 
 #define LBI_LEASE_MAX_MS 3600000

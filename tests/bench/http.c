@@ -315,6 +315,7 @@ static size_t descriptors_for(size_t n)
 
 static void fill(void)
 {
+    static const char *const live[] = {"ann", "bob", "cy", "dora", "eve"};
     lb_write_options create;
     lb_client *client;
     lb_error error;
@@ -330,8 +331,9 @@ static void fill(void)
         (void)snprintf(player, sizeof player, "p%d", i);
         r = lb_score_add(client, "bench", player, i, &create, NULL, &error);
     }
-    if (r >= 0)
-        r = lb_score_add(client, "live", "ann", 1, &create, NULL, &error);
+    /* A full page of five, of which ann is the first. */
+    for (size_t i = 0; r >= 0 && i < sizeof live / sizeof live[0]; i++)
+        r = lb_score_add(client, "live", live[i], 100 - (int64_t)i, &create, NULL, &error);
     if (r < 0)
         bench_die("%s", error.msg);
     lb_client_free(client);

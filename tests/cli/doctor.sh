@@ -59,7 +59,7 @@ test_locked() {
     coproc SHELL { sqlite3 leaderboard.db 2>&1; }
     echo "BEGIN IMMEDIATE; SELECT 'locked';" >&"${SHELL[1]}"
     IFS= read -r -t "$DEADLINE" -u "${SHELL[0]}" line || fail 'the shell does not answer'
-    check 1 'problem +a write fails: .*another program holds the database' '^lbctl: ' --timeout 0.3 doctor
+    check 1 'problem +a write fails: .*another program holds the database' '^lbctl: ' --timeout 2 doctor
     echo 'COMMIT;' >&"${SHELL[1]}"
     ok doctor
 }

@@ -21,16 +21,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "server"))
 import swarm  # noqa: E402
 from converge import SqlWriter  # noqa: E402
 from grip import PREFIX, Pushpin, Relay, free_ports  # noqa: E402
-from harness import DEADLINE, LBCTL, Server, add, check, lbctl, request, run, same, until  # noqa: E402
-from server_rethinkdb import Database, healthy  # noqa: E402
+from harness import DEADLINE, RethinkDB, Server, add, check, lbctl, request, run, same, until  # noqa: E402
+from server_rethinkdb import healthy  # noqa: E402
 
 LISTENERS = int(os.environ.get("LISTENERS", "200"))
 ROUNDS = int(os.environ.get("ROUNDS", "2"))  # a relay is killed in each
 SEED = int(os.environ.get("SEED", "1"))
 LINK_TIMEOUT_S = 4
-# Pushpin asks for many listeners at once: who has just heard something when it does may wait for the next time, which
-# makes two timeouts. The rest is for a machine that has much else to do.
-PATIENCE_S = 5 * LINK_TIMEOUT_S * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
 BACK_AND_FORTH = "back-and-forth"
 
 
@@ -219,7 +216,6 @@ class World:
         if undecided.trouble:
             raise undecided.trouble
         same(shown["players"][0]["score"], undecided.score, "what was set last")
-        check(max(settled, healed) < PATIENCE_S, "it took", settled, "and", healed, "s")
         self.report(settled, healed)
 
     def report(self, settled, healed):
@@ -267,8 +263,8 @@ def test_sqlite():
 
 
 def test_rethinkdb():
-    with contextlib.closing(Database()) as database:
-        world = World(database.url(), SEED)
+    with contextlib.closing(RethinkDB(".")) as database:
+        world = World(database.url, SEED)
         undecided = BackAndForth(world.server, 9)
         writers = [swarm.HttpWriter(world.server, seed) for seed in range(8)]
         with at_work(writers, undecided):

@@ -17,9 +17,8 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "server"))
 
 from grip import PREFIX, Pushpin, Relay, free_ports  # noqa: E402
-from harness import (DEADLINE, Listener, Server, Skip, add, check, get, request, run, run_server, same,  # noqa: E402
-                     sql, until)
-from server_rethinkdb import Database  # noqa: E402
+from harness import (DEADLINE, Listener, RethinkDB, Server, Skip, add, check, get, request, run,  # noqa: E402
+                     run_server, same, sql, until)
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 BOARD, SEEDED = "demo", "default"
@@ -139,8 +138,8 @@ def test_sqlite():
 
 
 def test_rethinkdb():
-    with contextlib.closing(Database()) as database:
-        world = World(database.url())
+    with contextlib.closing(RethinkDB(".")) as database:
+        world = World(database.url)
 
         def kill_database():
             database.kill()
@@ -200,7 +199,7 @@ def test_own_relay():
 def test_relay_needs_a_proxy():
     for option in ("--relay", "--proxy-required"):
         status, _, said = run_server("--port", "0", option)
-        same(status, 1, option)
+        same(status, 2, option)
         check("grip_url" in said.lower(), said)
 
 

@@ -3,62 +3,21 @@
 
 import contextlib
 import pathlib
-import shutil
+import random
 import signal
-import socket
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "server"))
 
 import swarm  # noqa: E402
-from harness import Server, Skip, add, check, connect, die_with_us, request, run, until  # noqa: E402
+from grip import free_ports  # noqa: E402
+from harness import (DEADLINE, SERVER, RethinkDB, Server, add, check, connect, die_with_us, get,  # noqa: E402
+                     request, run, same, until)
 
 LISTENERS = 200
 KILLS = 3
-
-
-def free_ports():
-    with contextlib.closing(socket.socket()) as one, contextlib.closing(socket.socket()) as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
-
-
-class Database:
-    """A RethinkDB in the current directory."""
-
-    def __init__(self):
-        if not shutil.which("rethinkdb"):
-            raise Skip("no rethinkdb on PATH")
-        self.ports = free_ports()
-        self.log = open("rethinkdb.log", "ab")
-        self.process = None
-        self.start()
-
-    def url(self):
-        return f"rethinkdb://127.0.0.1:{self.ports[0]}/swarm"
-
-    def start(self):
-        driver, cluster = self.ports
-        self.process = subprocess.Popen(
-            ["rethinkdb", "--directory", "data", "--no-http-admin", "--no-update-check", "--bind", "127.0.0.1",
-             "--cache-size", "128", "--driver-port", str(driver), "--cluster-port", str(cluster)],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_us)
-        until(self.accepts, "RethinkDB takes connections")
-
-    def accepts(self):
-        check(self.process.poll() is None, "RethinkDB has ended", pathlib.Path("rethinkdb.log").read_text()[-500:])
-        with contextlib.closing(socket.socket()) as client:
-            return client.connect_ex(("127.0.0.1", self.ports[0])) == 0
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def close(self):
-        self.kill()
-        self.log.close()
+SEEDED = ["brandi", "brodie", "rene", "stan", "ts"]
 
 
 def healthy(server):
@@ -66,16 +25,15 @@ def healthy(server):
 
 
 def test_killed_and_started_again():
-    with contextlib.closing(Database()) as database:
-        server = Server("--create", "--quiet", database=database.url())
+    with contextlib.closing(RethinkDB(".")) as database:
+        server = Server("--create", "--quiet", database=database.url)
         for player in swarm.players():
             add(server, swarm.BOARD, player, 1)
         audience = swarm.Audience(server, LISTENERS)
         writers = [swarm.HttpWriter(server, seed) for seed in range(8)]
+        writers[0].added = dict.fromkeys(swarm.players(), 1)  # what is there
         for writer in writers:
             writer.start()
-        # Each writer begins with what is there.
-        writers[0].added = dict.fromkeys(swarm.players(), 1)
         for _ in range(KILLS):
             for _ in range(50):
                 audience.mingle(0.02)
@@ -95,10 +53,10 @@ def test_killed_and_started_again():
 
 def test_frozen():
     """A database that takes connections and does not answer: the health check does not wait for ever."""
-    with contextlib.closing(Database()) as database:
-        server = Server("--create", "--quiet", database=database.url())
+    with contextlib.closing(RethinkDB(".")) as database:
+        server = Server("--create", "--quiet", database=database.url)
         add(server, "demo", "alice")
-        check(healthy(server))
+        until(lambda: healthy(server), "it answers")
         database.process.send_signal(signal.SIGSTOP)
         check(not healthy(server), "it does not answer")
         database.process.send_signal(signal.SIGCONT)
@@ -108,12 +66,44 @@ def test_frozen():
 
 def test_not_there():
     """A server whose database cannot be reached answers all the same, and says what is wrong."""
-    server = Server("--quiet", database=f"rethinkdb://127.0.0.1:{free_ports()[0]}/swarm")
+    server = Server("--quiet", database=f"rethinkdb://127.0.0.1:{free_ports(1)[0]}/swarm")
     status, _, body = request(server, "GET", "/healthz")
     check(status == 503 and len(body) > 10, status, body)
     client = connect(server)
     client.sendall(b"GET /boards/x/ HTTP/1.1\r\nHost: test\r\n\r\n")
     check(client.recv(65536).startswith(b"HTTP/1.1 50"))
+
+
+def seeded(database):
+    server = Server("--seed", database=database.url)
+    rows = get(server, "/boards/default/")["players"]
+    server.stop()
+    return sorted(row["id"] for row in rows)
+
+
+def test_seed():
+    """Two who make the same database at once; one that was killed in the middle, with another that goes on."""
+    with contextlib.closing(RethinkDB(".")) as database:
+        database.begin("two")
+        commands = [subprocess.Popen([SERVER, "--port", "0", "--seed", "--database", database.url],
+                                     stderr=subprocess.PIPE, preexec_fn=die_with_us) for _ in range(2)]
+        for command in commands:
+            said = command.stderr.readline()
+            check(b"listening" in said, said)
+            command.terminate()
+            same(command.wait(DEADLINE), 0)
+            command.stderr.close()
+        same(seeded(database), SEEDED)
+        dice = random.Random(1)
+        for i in range(5):
+            database.begin(f"killed_{i}")
+            victim = subprocess.Popen([SERVER, "--port", "0", "--seed", "--database", database.url],
+                                      stderr=subprocess.DEVNULL, preexec_fn=die_with_us)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                victim.wait(dice.uniform(0, 1.5))  # any moment will do
+            victim.kill()
+            victim.wait()
+            same(seeded(database), SEEDED)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import struct
 
 from harness import Server, add, check, connect, get, run, same, until
 
-CHURN = int(os.environ.get("CHURN", "5000"))
+CHURN = int(os.environ.get("CHURN", "10000"))
 BATCH = 100
 
 STREAM = b"GET /boards/default/ HTTP/1.1\r\nHost: test\r\nAccept: text/event-stream\r\n\r\n"

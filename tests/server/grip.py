@@ -79,9 +79,9 @@ class Relay(Program):
 
 
 def answers(port, path, accept="*/*"):
-    """The status, None if there is none within a second: what Pushpin loses while it starts it never answers."""
+    """The status, None if there is none within seconds: what Pushpin loses while it starts it never answers."""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=3)) as connection:
             connection.request("GET", path, headers={"Accept": accept})
             return connection.getresponse().status
     return None

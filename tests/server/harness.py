@@ -4,14 +4,19 @@ event streams that knows nothing of ours.
 A test is a function test_NAME(); run() runs them in the order in which they are defined, or those whose names contain
 one of the words on the command line. Each runs in an empty directory. It fails by an exception. Nothing sleeps to wait:
 what has to happen is read from a socket, a pipe or asked for again until it has, with a long deadline.
+
+The store is an SQLite file in that directory, or with --store rethinkdb a database of the test's name on a server that
+all tests of the program share.
 """
 
+import argparse
 import contextlib
 import ctypes
 import http.client
 import json
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -51,6 +56,7 @@ def run_one(name, test):
     os.chdir(directory)
     started = list(Server.all)
     try:
+        store.begin(name.rpartition("/")[2])
         test()
         for server in Server.all:
             if server not in started and server.process.returncode is None:
@@ -83,9 +89,24 @@ def run(suite, tests):
         sys.exit("set LEADERBOARD_SERVER and LBCTL to the programs to test")
     for variable in ("DATABASE_URL", "PORT", "LB_WRITE_KEY", "GRIP_URL", "GRIP_PREFIX"):
         os.environ.pop(variable, None)
-    words = sys.argv[1:]
-    results = [run_one(f"{suite}/{name[len('test_'):]}", test) for name, test in list(tests.items())
-               if name.startswith("test_") and (not words or any(word in name for word in words))]
+    global store
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--store", choices=["sqlite", "rethinkdb"], default="sqlite")
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        if arguments.store == "rethinkdb":
+            suite += "_rethinkdb"
+            directory = tempfile.mkdtemp()
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            try:
+                store = stack.enter_context(contextlib.closing(RethinkDB(directory)))
+            except Skip as why:
+                print(f"SKIP {suite}: {why}")
+                sys.exit(77)
+        results = [run_one(f"{suite}/{name[len('test_'):]}", test) for name, test in list(tests.items())
+                   if name.startswith("test_") and
+                   (not arguments.words or any(word in name for word in arguments.words))]
     if False in results:
         sys.exit(1)
     sys.exit(77 if results and all(result is None for result in results) else 0)
@@ -107,15 +128,111 @@ def die_with_us():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+# ---- Stores ------------------------------------------------------------------------------------------------------
+
+class Sqlite:
+    """A file in the directory of each test."""
+
+    name = "sqlite"
+    url = "sqlite:leaderboard.db"
+
+    def begin(self, test):
+        pass
+
+    def shell(self, statement):
+        if not shutil.which("sqlite3"):
+            raise Skip("no sqlite3 here")
+        done = subprocess.run(["sqlite3", "-cmd", f".timeout {DEADLINE * 1000:.0f}", "leaderboard.db", statement],
+                              timeout=DEADLINE, capture_output=True)
+        check(done.returncode == 0, "sqlite3", statement, done.stderr.decode())
+
+
+class RethinkDB:
+    """A server in a directory of its own. It keeps its port when it is killed and started again."""
+
+    name = "rethinkdb"
+
+    def __init__(self, directory):
+        if not shutil.which("rethinkdb"):
+            raise Skip("no rethinkdb on PATH")
+        self.directory = pathlib.Path(directory).absolute()
+        self.log = self.directory / "rethinkdb.log"
+        self.port = 0
+        self.process = None
+        self.begin("test")
+        self.start()
+
+    def begin(self, test):
+        """From now on the database is that of the test."""
+        self.database = test
+
+    @property
+    def url(self):
+        return f"rethinkdb://127.0.0.1:{self.port}/{self.database}"
+
+    def start(self):
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["rethinkdb", "--directory", self.directory / "data", "--no-http-admin", "--no-update-check", "--bind",
+                 "127.0.0.1", "--cache-size", "128", "--driver-port", str(self.port), "--cluster-port", "0"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_us)
+        until(self.is_ready, "RethinkDB is ready")
+        self.port = int(re.search(r"client driver connections on port (\d+)", self.log.read_text())[1])
+
+    def is_ready(self):
+        said = self.log.read_text()
+        check(self.process.poll() is None, "RethinkDB has ended:", said[-500:])
+        return "Server ready" in said
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    close = kill
+
+    def shell(self, statement):
+        """By RethinkDB's own JavaScript driver; the statement is of `db` and `r`."""
+        done = subprocess.run(["node", pathlib.Path(__file__).parents[1] / "support" / "rethinkdb.js", str(self.port),
+                               self.database, statement], timeout=DEADLINE, capture_output=True,
+                              env=dict(os.environ, NODE_PATH=self.driver()))
+        check(done.returncode == 0, statement, done.stderr.decode())
+
+    @staticmethod
+    def driver():
+        """Where the driver is: in the build directory, where it is put the first time."""
+        modules = pathlib.Path(LBCTL).absolute().parents[1] / "tests" / "js_http"
+        if not (modules / "installed").exists():
+            modules.mkdir(parents=True, exist_ok=True)
+            try:
+                subprocess.run(["npm", "install", "--prefix", modules, "--silent", "--no-fund", "--no-audit",
+                                "--no-save", "rethinkdb@2.4.2"], timeout=DEADLINE, capture_output=True, check=True)
+            except (OSError, subprocess.SubprocessError):
+                raise Skip("npm cannot install RethinkDB's driver") from None
+            (modules / "installed").touch()
+        return modules / "node_modules"
+
+
+store = Sqlite()
+
+
+def on_rethinkdb():
+    return store.name == "rethinkdb"
+
+
+def shell(*, sqlite, rethinkdb):
+    """A change by somebody who does not know of us, with the database's own means."""
+    store.shell(rethinkdb if on_rethinkdb() else sqlite)
+
+
 # ---- The server --------------------------------------------------------------------------------------------------
 
 class Server:
     all = []
 
-    def __init__(self, *options, database="sqlite:leaderboard.db", env=None):
+    def __init__(self, *options, database=None, env=None):
         self.log = open("access.log", "ab")
         self.said = []
-        environment = dict(os.environ, DATABASE_URL=database, **(env or {}))
+        environment = dict(os.environ, DATABASE_URL=database or store.url, **(env or {}))
         # Freed memory is not kept for so long that memory seems to grow.
         environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
         self.process = subprocess.Popen([SERVER, "--port", "0", *options], stdin=subprocess.DEVNULL,
@@ -184,25 +301,24 @@ def run_server(*options, env=None, descriptors=None):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def lbctl(*arguments):
-    done = subprocess.run([LBCTL, *arguments], capture_output=True, timeout=DEADLINE,
-                          env=dict(os.environ, DATABASE_URL="sqlite:leaderboard.db"))
+def lbctl(*arguments, text=""):
+    """What it prints; the text is its standard input."""
+    done = subprocess.run([LBCTL, *arguments], input=text.encode(), capture_output=True, timeout=DEADLINE,
+                          env=dict(os.environ, DATABASE_URL=store.url))
     check(done.returncode == 0, "lbctl", arguments, done.stderr.decode())
     return done.stdout.decode()
 
 
 def sql(statement, *values):
-    """A change by somebody who does not know of us."""
+    """On SQLite: a change by somebody who does not know of us."""
     with contextlib.closing(sqlite3.connect("leaderboard.db", timeout=DEADLINE)) as db, db:
         return db.execute(statement, values).fetchall()
 
 
 def fill(board, n):
     """A board with large events: players p000, p001 and so on."""
-    lbctl("board-create", board)
-    with contextlib.closing(sqlite3.connect("leaderboard.db", timeout=DEADLINE)) as db, db:
-        db.executemany("INSERT INTO players (board, id, name, score) VALUES (?, ?, ?, 0)",
-                       [(board, f"p{i:03}", "\N{OWL}" * 60) for i in range(n)])
+    lbctl("import", board, "-", text="".join(
+        json.dumps({"id": f"p{i:03}", "name": "\N{OWL}" * 60, "score": 0}) + "\n" for i in range(n)))
 
 
 # ---- Requests ----------------------------------------------------------------------------------------------------
@@ -249,47 +365,59 @@ def read_all(client):
 # ---- Event streams -----------------------------------------------------------------------------------------------
 
 class Events:
-    """Takes the bytes of a text/event-stream and gives its events, as the WHATWG standard has it."""
+    """Takes the bytes of a text/event-stream and gives its events, as "9.2.6 Interpreting an event stream" of the HTML
+    standard has it. Stricter in one thing: bytes that are no UTF-8 are an error."""
+
+    LINE_END = re.compile(b"\r\n|\r|\n")
 
     def __init__(self):
-        self.rest = b""
+        self.rest = b""  # a line that has not ended
+        self.begun = False  # there was a first line, which may begin with a byte order mark
+        self.after_cr = False  # a line feed that comes now belongs to the line before
         self.id = ""
         self.retry = None
         self.comments = 0
         self.begin()
 
     def begin(self):
-        self.type, self.data = "", []
+        self.type, self.data = "", ""
 
     def take(self, data):
-        events = []
-        lines = (self.rest + data).replace(b"\r\n", b"\n").split(b"\n")
-        self.rest = lines.pop()
-        for line in lines:
-            event = self.take_line(line.decode("utf-8"))
-            if event:
-                events.append(event)
-        return events
+        if self.after_cr and data:
+            data = data.removeprefix(b"\n")
+            self.after_cr = False
+        if not data:
+            return []
+        self.after_cr = data.endswith(b"\r")
+        *lines, self.rest = self.LINE_END.split(self.rest + data)
+        events = [self.take_line(line) for line in lines]
+        return [event for event in events if event]
 
     def take_line(self, line):
-        if line == "":
-            event = {"event": self.type or "message", "data": "\n".join(self.data), "id": self.id}
-            has_data = bool(self.data)
-            self.begin()
-            return event if has_data else None
-        name, _, value = line.partition(":")
-        value = value[1:] if value.startswith(" ") else value
+        if not self.begun:
+            self.begun = True
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line:
+            return self.dispatch()
+        name, _, value = line.decode("utf-8").partition(":")
+        value = value.removeprefix(" ")
         if name == "":
             self.comments += 1
         elif name == "event":
             self.type = value
         elif name == "data":
-            self.data.append(value)
+            self.data += value + "\n"
         elif name == "id" and "\0" not in value:
             self.id = value
-        elif name == "retry" and value.isdigit():
+        elif name == "retry" and value.isascii() and value.isdigit():
             self.retry = int(value)
         return None
+
+    def dispatch(self):
+        event = {"event": self.type or "message", "data": self.data.removesuffix("\n"), "id": self.id}
+        has_data = bool(self.data)
+        self.begin()
+        return event if has_data else None
 
 
 class Chunks:
@@ -361,8 +489,10 @@ class Listener:
         self.ended = True
 
     def next(self):
-        """The next event, None at the end."""
+        """The next event, None at the end. Keep-alives are no reason to wait for ever."""
+        end = time.monotonic() + DEADLINE
         while not self.waiting and not self.ended:
+            check(time.monotonic() < end, "no event comes, only", self.events.comments, "comments")
             self.read()
         return self.waiting.pop(0) if self.waiting else None
 

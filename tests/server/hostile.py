@@ -2,9 +2,11 @@
 """Clients that behave badly: others are served meanwhile, and the memory of leaderboard-server stays bounded."""
 
 import contextlib
+import json
 import random
 import re
 import socket
+import threading
 
 from harness import Listener, Server, add, check, connect, fill, get, read_all, request, run, same, until
 
@@ -157,6 +159,135 @@ def test_pipelined_without_end():
                 raise AssertionError("it reads without end")
     for client in clients:
         client.close()
+
+
+POST = b"POST /boards/demo/players/smuggled/score-add/ HTTP/1.1\r\n"
+HIDDEN = POST + b"Host: test\r\n\r\n"
+
+# Heads that two programs may read in two ways.
+AMBIGUOUS = {
+    "two lengths": POST + b"Host: test\r\nContent-Length: 0\r\nContent-Length: %d\r\n\r\n",
+    "the same length twice": POST + b"Host: test\r\nContent-Length: %d\r\nContent-Length: %d\r\n\r\n",
+    "a list of lengths": POST + b"Host: test\r\nContent-Length: %d, %d\r\n\r\n",
+    "a signed length": POST + b"Host: test\r\nContent-Length: +%d\r\n\r\n",
+    "length and coding": POST + b"Host: test\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "coding and length": POST + b"Host: test\r\nTransfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n",
+    "two codings": POST + b"Host: test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+    "an unknown coding": POST + b"Host: test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "a coding behind another": POST + b"Host: test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "a coding of HTTP/1.0": POST.replace(b"1.1", b"1.0") + b"Host: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a blank before a colon": POST + b"Host: test\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "a tab before a colon": POST + b"Host: test\r\nContent-Length\t: %d\r\n\r\n",
+    "a folded length": POST + b"Host: test\r\nContent-Length:\r\n %d\r\n\r\n",
+    "a folded name": POST + b"Host: test\r\nContent-Length: %d\r\n x\r\n\r\n",
+    "a folded field": POST + b"Host: test\r\nX-A: b\r\n\tc\r\n\r\n",
+    "a field before the first": POST + b" Host: test\r\n\r\n",
+    "a bare LF": POST + b"Host: test\nContent-Length: 0\r\n\r\n",
+    "a bare LF behind the first line": POST.replace(b"\r", b"") + b"Host: test\r\n\r\n",
+    "a bare LF at the end": POST + b"Host: test\r\n\n",
+    "a bare CR": POST + b"Host: test\rContent-Length: 0\r\n\r\n",
+    "a NUL": POST + b"Host: test\r\nX-A: b\0\r\n\r\n",
+    "a name that is none": POST + b"Host: test\r\nX(A): b\r\n\r\n",
+    "two hosts": POST + b"Host: test\r\nHost: other\r\n\r\n",
+    "two blanks": POST.replace(b" /", b"  /") + b"Host: test\r\n\r\n",
+}
+
+
+def test_ambiguous():
+    """They are refused and end their connection: what follows is no second request."""
+    server = Server("--create")
+    for name, head in AMBIGUOUS.items():
+        head = head.replace(b"%d", str(len(HIDDEN)).encode())
+        with contextlib.closing(connect(server)) as client:
+            client.sendall(head + HIDDEN)
+            got = read_all(client)
+        # libmicrohttpd 0.9.75 sends the head of its own refusals twice.
+        same(set(re.findall(rb"HTTP/1\.[01] (\d\d\d) ", got)), {b"400"}, name)
+    same(request(server, "GET", "/boards/demo/players/smuggled/")[0], 404)
+    # Nothing of this is ambiguous.
+    with contextlib.closing(connect(server)) as client:
+        client.sendall(POST + b"host:test\r\nX-Empty:\r\nX-Blanks: \t \r\nX-Utf8: \xc3\xa4\r\ncontent-length:  0\r\n" +
+                       b"\r\n\r\n" + POST + b"Host: [::1]:80\r\nTransfer-Encoding: Chunked\r\n" +
+                       b"Connection: close\r\n\r\n0\r\n\r\n")
+        got = read_all(client)
+    same(re.findall(rb"HTTP/1\.1 (\d\d\d) ", got), [b"200", b"200"])
+    same(get(server, "/boards/demo/players/smuggled/")["score"], 2)
+
+
+def test_ambiguous_is_said():
+    server = Server("--create")
+    with contextlib.closing(connect(server)) as client:
+        client.sendall(AMBIGUOUS["length and coding"].replace(b"%d", b"5"))
+        head, _, body = read_all(client).partition(b"\r\n\r\n")
+    check(b"Content-Type: application/json" in head and b"Connection: close" in head, head)
+    error = json.loads(body)["error"]
+    check(error["code"] == "invalid" and "more than once" in error["message"], error)
+
+
+def drip(client, ended):
+    """A byte now and then, as long as the other side takes them."""
+    with contextlib.suppress(ConnectionError):
+        while not ended.wait(0.1):
+            client.sendall(b"a")
+
+
+def test_dripped():
+    """Heads and bodies that always go on and never end are ended, also of a connection that was good before."""
+    server = Server("--seed", "--read-timeout", "4", "--idle-timeout", "4")
+    good = b"GET /boards/default/?limit=1 HTTP/1.1\r\nHost: test\r\n\r\n"
+    begun = [b"", b"GET /boards/default/", b"GET /boards/default/ HTTP/1.1\r\nX-Slow: ",
+             b"POST /boards/default/players/ts/score-add/ HTTP/1.1\r\nHost: test\r\nContent-Length: 60000\r\n\r\n",
+             good + b"GET /boards/default/ HTTP/1.1\r\nX-Slow: ", good + b"G"]
+    listener = Listener(server, "/boards/default/")
+    check(listener.next())
+    ended = threading.Event()
+    clients = [connect(server) for _ in begun]
+    drippers = [threading.Thread(target=drip, args=(client, ended), daemon=True) for client in clients]
+    for client, piece, dripper in zip(clients, begun, drippers):
+        client.sendall(piece)
+        dripper.start()
+    for client, piece in zip(clients, begun):
+        got = read_all(client)
+        check(got.startswith(b"HTTP/1.1 200 ") if piece.startswith(good) else got == b"", piece, got)
+    ended.set()
+    for client, dripper in zip(clients, drippers):
+        dripper.join()
+        client.close()
+    add(server, "default", "ts", 3)
+    listener.wait_score("ts", 3)
+
+
+def test_streams_leave_room():
+    """Streams can never be all of the connections: others are served, and a stream too many is told to come again."""
+    server = Server("--seed", "--max-connections", "20")
+    listeners = [Listener(server, "/boards/default/") for _ in range(18)]
+    for listener in listeners:
+        check(listener.next())
+    for _ in range(40):
+        with contextlib.closing(Listener(server, "/boards/default/")) as refused:
+            same(refused.next(), None)
+            same(refused.status, 503)
+            same(refused.fields.get("retry-after"), "1")
+            same(refused.fields.get("connection"), "close")
+    same(request(server, "GET", "/healthz")[0], 200)
+    same(server.metrics()["leaderboard_streams"], 18)
+    add(server, "default", "ts", 5)
+    listeners[0].wait_score("ts", 5)
+    listeners.pop().close()
+    until(lambda: Listener(server, "/boards/default/").next(), "there is room again")
+
+
+def test_many_of_one_address():
+    """Who can be reached from elsewhere gives one address a part only."""
+    server = Server("--seed", "--listen", "0.0.0.0", "--max-connections", "30")
+    clients = [Listener(server, "/boards/default/") for _ in range(3)]
+    for client in clients:
+        check(client.next())
+    same(read_all(connect(server)), b"")
+    server.kill()
+    server = Server("--seed", "--listen", "0.0.0.0", "--max-connections", "30", "--max-per-address", "0")
+    for _ in range(10):
+        check(Listener(server, "/boards/default/").next())
 
 
 if __name__ == "__main__":

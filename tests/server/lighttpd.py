@@ -5,16 +5,10 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
+from grip import free_ports
 from harness import DEADLINE, SERVER, Server, Skip, check, connect, die_with_us, until
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Lighttpd:
@@ -22,7 +16,7 @@ class Lighttpd:
         program = shutil.which("lighttpd") or shutil.which("lighttpd", path="/usr/sbin")
         if not program:
             raise Skip("no lighttpd")
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         self.said = []
         self.write_files(variables)
         self.log = open("lighttpd.log", "ab")

@@ -82,17 +82,27 @@ class Audience:
         self.listen(seconds)
 
     def settle(self):
-        """All are there, and all show the board as it is in the store."""
+        """All show the board as it is in the store: first those who are there, then the others, who come when there is
+        nothing more to be sent to anybody else."""
         want = get(self.server, f"/boards/{self.board}/")
-        end = time.monotonic() + DEADLINE
-        while waiting := [seat for seat in self.seats if seat.listener is None or seat.board != want]:
-            check(time.monotonic() < end, len(waiting), "listeners do not show the board, the first shows",
-                  waiting[0].board, "and not", want)
+        self.wait_for(want, lambda: [seat for seat in self.seats if seat.listener and seat.board != want])
+
+        def absent_or_wrong():
             for seat in self.seats:
                 if seat.listener is None:
                     self.join(seat)
-            self.listen(0.05)
+            return [seat for seat in self.seats if seat.listener is None or seat.board != want]
+
+        self.wait_for(want, absent_or_wrong)
         return want
+
+    def wait_for(self, want, find):
+        """Listens until no seat is found."""
+        end = time.monotonic() + DEADLINE
+        while seats := find():
+            check(time.monotonic() < end, len(seats), "listeners do not show the board, the first shows",
+                  seats[0].board, "and not", want)
+            self.listen(0.05)
 
     def close(self):
         for seat in self.seats:

@@ -196,7 +196,8 @@ TEST(flags_that_are_not_there)
         w.flags = r.flags = range.flags = ch.flags = flag;
         CHECK_EQ(add(&w) == LB_E_INVAL, flag != LB_WRITE_CREATE);
         CHECK_EQ(get(&r) == LB_E_INVAL, flag != LB_READ_PLACE);
-        CHECK_EQ(page(&range) == LB_E_INVAL, flag != LB_READ_NO_PLACE && flag != LB_READ_STATE);
+        CHECK_EQ(page(&range) == LB_E_INVAL,
+                 flag != LB_READ_NO_PLACE && flag != LB_READ_STATE && flag != LB_READ_DURABLE);
         CHECK_EQ(subscribe(&ch) == LB_E_INVAL, flag != LB_CHANGES_NO_ROWS);
         if (flag != LB_BOARD_ASCENDING)
             CHECK_EQ(lb_board_create(client, "new", flag, NULL, NULL, NULL), LB_E_INVAL);

@@ -288,13 +288,15 @@ TEST(not_modified)
     answer a = {.count = 0};
     http_rig rig;
     char tag[80];
+    size_t size;
 
     open_rig(&rig);
     fill(&rig);
     expect(&rig, &a, "GET /boards/b/", NULL, 200);
     (void)snprintf(tag, sizeof tag, "%s", answer_field(&a, "ETag"));
+    size = a.body_size;
     CHECK_EQ(ask_again(&rig, &a, "GET /boards/b/", "if-none-match: %s", tag), 304);
-    CHECK(a.body == NULL && a.body_size == 0);
+    CHECK(a.body == NULL && a.body_size == size);
     CHECK_STR(answer_field(&a, "ETag"), tag);
     CHECK_STR(answer_field(&a, "Vary"), "Accept");
     CHECK_EQ(ask_again(&rig, &a, "GET /boards/b/", "if-none-match: \"x\", W/%s", tag), 304);

@@ -237,6 +237,29 @@ TEST(ends_with_its_board)
     http_close(&rig);
 }
 
+/* Created again at once it is another board: whose streams do not go on with it. */
+TEST(ends_though_a_new_board_has_its_name)
+{
+    lb_http_options o = quick();
+    listener l = {.chunk = 0};
+    http_rig rig;
+
+    o.min_interval_ms = 3600000; /* it does not wait for its interval */
+    open_rig(&rig, &o);
+    listen_open(&l, &rig, "/boards/b/", NULL);
+    listen_read(&l);
+    http_idle(&rig);
+    ok(&rig, "DELETE /boards/b/");
+    ok(&rig, "PUT /boards/b/");
+    listen_until_closed(&rig, &l);
+    listen_close(&l);
+    listen_open(&l, &rig, "/boards/b/", NULL);
+    listen_read(&l);
+    CHECK_STR(l.sse.last_data.bytes, "{\"players\":[]}");
+    listen_close(&l);
+    http_close(&rig);
+}
+
 TEST(limits)
 {
     lb_http_options o = quick();
