@@ -330,7 +330,7 @@ enum {
                             proportional to the position) */
     LB_READ_NO_PLACE = 2, /* pages by cursor: leave position and rank 0, which saves that time */
     LB_READ_STATE = 4,    /* lb_board_get_start: the result says which state the page was in */
-    LB_READ_DURABLE = 8   /* pages: wait until all that the page shows is on disk, so that a crash of
+    LB_READ_DURABLE = 8 /* pages: wait until all that the page shows is on disk, so that a crash of
                              the database cannot take it back. Some milliseconds with RethinkDB;
                              with SQLite nothing, only a power failure takes back what is there */
 };
