@@ -1,9 +1,14 @@
 #!/bin/bash
 # import: checks every line before it writes any, and finishes what was interrupted.
+#
+# LBCTL_TEST_CUT_STEP (1): files are cut off at each so many bytes; each time is a process of its own.
+#
 # Words are split on purpose ("board-get demo" is two), and the tests are called by name.
 # shellcheck disable=SC2086,SC2317
 # shellcheck source-path=SCRIPTDIR source=../support/cli.sh
 . "$(dirname "$0")/../support/cli.sh"
+
+CUT_STEP=${LBCTL_TEST_CUT_STEP:-1}
 
 # The whole order of a board, to the last tie.
 order() {
@@ -215,7 +220,7 @@ $d  is cut short: the line .* is missing
 4s/2/2.0/ line 4 has a bad "players"
 END
     # Cut off anywhere, it is refused, but for the line break at its end.
-    for size in $(seq 0 $(($(wc -c <demo.ndjson) - 2))); do
+    for size in $(seq 0 "$CUT_STEP" $(($(wc -c <demo.ndjson) - 2))); do
         head -c "$size" demo.ndjson >rows
         check 1 '' '^lbctl: rows' import copy rows
     done
@@ -335,7 +340,7 @@ test_boards_bad_rows() {
 test_boards_cut_short() {
     local size
     seed
-    for size in $(seq 1 $(($(wc -c <players.json) - 3))); do
+    for size in $(seq 1 "$CUT_STEP" $(($(wc -c <players.json) - 3))); do
         head -c "$size" players.json >rows
         check 1 '' '^lbctl: rows.*; nothing was written$' import-boards rows
     done

@@ -223,7 +223,8 @@ class World:
         check(all(self.path.fates.values()), "not everything has gone wrong:", self.path.fates)
         metrics = self.server.metrics()
         same(metrics["leaderboard_streams_total"], 0, "streams that were not held")
-        check(metrics["leaderboard_holds_total"] >= self.audience.joined, "too few holds:", metrics)
+        # Not each that joined: who leaves before the answer, or comes while the database is down, gets none.
+        check(metrics["leaderboard_holds_total"] >= len(self.audience.seats), "too few holds:", metrics)
         print(f"    | settled in {settled:.1f} s, without a word in {healed:.1f} s; {self.audience.joined} joins, "
               f"{sum(seat.events for seat in self.audience.seats)} events, "
               f"{int(metrics['leaderboard_hold_checks_total'])} checks; publications: {self.path.fates}", flush=True)
