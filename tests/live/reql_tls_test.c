@@ -25,9 +25,9 @@ static void check_fails(const char *host, uint16_t port, lbi_reql_options option
     struct drive d;
     struct outcome o = {0};
 
-    options.handshake_ms = options.connect_ms = 400;
+    options.handshake_ms = options.connect_ms = code == LB_E_TIMEOUT ? 400 : 20000;
     drive_open_at(&d, host, port, &options);
-    (void)drive_submit(&d, "[1,[24,[1,2]]]", 600, &o);
+    (void)drive_submit(&d, "[1,[24,[1,2]]]", code == LB_E_TIMEOUT ? 600 : 20000, &o);
     drive_until(&d, &o.done);
     CHECK_EQ(o.code, code);
     CHECK(!o.sent);
