@@ -2,6 +2,7 @@
 #ifndef LBI_CLIENT_CLIENT_H
 #define LBI_CLIENT_CLIENT_H
 
+#include "base/heap.h"
 #include "store/store.h"
 
 #include <sys/types.h>
@@ -25,7 +26,9 @@ struct lb_client {
     lb_op *last;  /* holds what the last blocking call lent out */
 
     lb_changes *changes;  /* subscriptions to rows */
-    struct lbi_top *tops; /* subscriptions to tops, by board and size */
+    struct lbi_top *tops; /* subscriptions to tops: a map by board and size */
+    struct lbi_top *left; /* of them, those whose last subscriber left inside a callback */
+    lbi_heap tops_due;    /* of them, those for which there is something to do, and when */
     lb_changes *dead;     /* cancelled inside a callback: freed when the last one has returned */
 
     unsigned depth; /* > 0: callbacks may be running, freeing has to wait */

@@ -5,6 +5,7 @@
  */
 #include "base/error.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "client/client.h"
 #include "os/clock.h"
@@ -18,11 +19,16 @@
 /* What state says of a board that does not exist; no digest looks like it. */
 #define GONE_STATE "-"
 
-typedef struct lbi_top {
-    lb_client *client;
-    struct lbi_top *prev, *next;
+/* What tells tops apart. All bytes count. */
+typedef struct lbi_top_key {
     char board[LB_BOARD_MAX + 1];
     uint32_t n;
+} lbi_top_key;
+
+typedef struct lbi_top {
+    lb_client *client;
+    lbi_top_key key;
+    UT_hash_handle hh;
     lbi_feed *feed;
     lb_changes *members;
     lb_changes *cursor; /* whom a delivery comes to next: members may leave meanwhile */
@@ -33,8 +39,11 @@ typedef struct lbi_top {
     lb_op *snapshot; /* the read that is shown, NULL = nothing yet or gone */
     const lb_player **rows;
     char state[LB_STATE_SIZE]; /* of the snapshot, "" = nothing was read yet */
-    uint64_t due_us;           /* when there is something to do, LB_NEVER = nothing */
-    uint64_t retry_us;         /* not before, after a failed read */
+    lbi_timer due;             /* when there is something to do */
+    struct lbi_top *due_next;  /* that is due in the same turn */
+    bool has_left;             /* is in client->left */
+    struct lbi_top *prev, *next;
+    uint64_t retry_us; /* not before, after a failed read */
     uint64_t retry_delay_us;
 } lbi_top;
 
@@ -48,18 +57,18 @@ static bool behind(const lbi_top *top, const lb_changes *changes)
 static void reschedule(lbi_top *top)
 {
     const lb_changes *changes;
+    uint64_t due_us = LB_NEVER;
 
-    top->due_us = LB_NEVER;
-    if (top->fetch)
-        return; /* the store's deadline covers it */
-    DL_FOREACH (top->members, changes) {
-        uint64_t due = changes->next_us;
+    /* While it is read, the store's deadline covers it. */
+    for (changes = top->fetch ? NULL : top->members; changes; changes = changes->next) {
+        uint64_t at_us = changes->next_us;
 
-        if (top->dirty && due < top->retry_us)
-            due = top->retry_us;
-        if ((top->dirty || top->fresh || behind(top, changes)) && due < top->due_us)
-            top->due_us = due;
+        if (top->dirty && at_us < top->retry_us)
+            at_us = top->retry_us;
+        if ((top->dirty || top->fresh || behind(top, changes)) && at_us < due_us)
+            due_us = at_us;
     }
+    lbi_heap_set(&top->client->tops_due, &top->due, due_us);
 }
 
 static void on_feed(const lb_change *change, void *user)
@@ -73,15 +82,14 @@ static void on_feed(const lb_change *change, void *user)
     reschedule(top);
 }
 
-static lbi_top *find_top(const lb_client *client, const char *board, uint32_t n)
+static lbi_top_key make_key(const char *board, uint32_t n)
 {
-    lbi_top *top;
+    lbi_top_key key;
 
-    DL_FOREACH (client->tops, top) {
-        if (top->n == n && strcmp(top->board, board) == 0)
-            return top;
-    }
-    return NULL;
+    memset(&key, 0, sizeof key);
+    lbi_copy(key.board, sizeof key.board, board);
+    key.n = n;
+    return key;
 }
 
 static void free_top(lbi_top *top)
@@ -92,11 +100,20 @@ static void free_top(lbi_top *top)
     if (top->fetch)
         top->fetch->user = NULL; /* it will find nobody */
     lbi_op_free(top->snapshot);
-    DL_DELETE(client->tops, top);
+    lbi_heap_remove(&client->tops_due, &top->due);
+    HASH_DEL(client->tops, top);
     free(top);
 }
 
-static lbi_top *new_top(lb_client *client, const char *board, uint32_t n, lb_error *reterr)
+static bool put_in(lb_client *client, lbi_top *top)
+{
+    if (lbi_heap_reserve(&client->tops_due, HASH_COUNT(client->tops) + 1) < 0)
+        return false;
+    HASH_ADD(hh, client->tops, key, sizeof top->key, top);
+    return !lbi_map_failed(top);
+}
+
+static lbi_top *new_top(lb_client *client, const lbi_top_key *key, lb_error *reterr)
 {
     lbi_top *top = calloc(1, sizeof *top);
 
@@ -105,25 +122,31 @@ static lbi_top *new_top(lb_client *client, const char *board, uint32_t n, lb_err
         return NULL;
     }
     top->client = client;
-    top->n = n;
-    top->due_us = LB_NEVER;
-    lbi_copy(top->board, sizeof top->board, board);
-    if (client->store->ops->feed_open(client->store, board, false, on_feed, top, &top->feed,
+    top->key = *key;
+    top->due.owner = top;
+    if (client->store->ops->feed_open(client->store, key->board, false, on_feed, top, &top->feed,
                                       reterr) < 0) {
         free(top);
         return NULL;
     }
-    DL_APPEND(client->tops, top);
+    if (!put_in(client, top)) {
+        client->store->ops->feed_close(top->feed);
+        free(top);
+        (void)lbi_fail_nomem(reterr);
+        return NULL;
+    }
     return top;
 }
 
 int lbi_top_join(lb_changes *changes, const char *board, uint32_t n, lb_error *reterr)
 {
     lb_error error = {.code = LB_E_NOMEM};
-    lbi_top *top = find_top(changes->client, board, n);
+    lbi_top_key key = make_key(board, n);
+    lbi_top *top;
 
+    HASH_FIND(hh, changes->client->tops, &key, sizeof key, top);
     if (!top)
-        top = new_top(changes->client, board, n, &error);
+        top = new_top(changes->client, &key, &error);
     if (!top) {
         if (reterr)
             *reterr = error;
@@ -138,19 +161,28 @@ int lbi_top_join(lb_changes *changes, const char *board, uint32_t n, lb_error *r
 void lbi_top_leave(lb_changes *changes)
 {
     lbi_top *top = changes->top;
+    lb_client *client = top->client;
 
     if (top->cursor == changes)
         top->cursor = changes->next;
     DL_DELETE(top->members, changes);
-    if (!top->members && top->client->depth == 0)
+    if (top->members || top->has_left)
+        return;
+    if (client->depth == 0) {
         free_top(top);
+        return;
+    }
+    top->has_left = true;
+    DL_APPEND(client->left, top);
 }
 
 void lbi_tops_sweep(lb_client *client)
 {
-    lbi_top *top, *tmp;
+    lbi_top *top;
 
-    DL_FOREACH_SAFE (client->tops, top, tmp) {
+    while ((top = client->left)) {
+        DL_DELETE(client->left, top);
+        top->has_left = false;
         if (!top->members)
             free_top(top);
     }
@@ -158,9 +190,9 @@ void lbi_tops_sweep(lb_client *client)
 
 void lbi_tops_free_all(lb_client *client)
 {
-    lbi_top *top, *tmp;
+    lbi_top *top, *next;
 
-    DL_FOREACH_SAFE (client->tops, top, tmp) {
+    HASH_ITER (hh, client->tops, top, next) {
         lb_changes *changes;
 
         while ((changes = top->members)) {
@@ -169,6 +201,7 @@ void lbi_tops_free_all(lb_client *client)
         }
         free_top(top);
     }
+    lbi_heap_done(&client->tops_due);
 }
 
 static int make_pointers(lb_op *op, const lb_player ***ret)
@@ -272,8 +305,8 @@ static void start_fetch(lbi_top *top)
         reschedule(top);
         return;
     }
-    lbi_op_prepare(op, client, LBI_BOARD_GET, top->board);
-    op->request.limit = top->n;
+    lbi_op_prepare(op, client, LBI_BOARD_GET, top->key.board);
+    op->request.limit = top->key.n;
     op->request.flags = LBI_PLACE;
     op->take = on_fetched;
     top->fetch = op;
@@ -284,7 +317,7 @@ static void start_fetch(lbi_top *top)
 
 static void give(lbi_top *top, lb_changes *changes, uint64_t now_us)
 {
-    lb_change change = {.type = LB_CHANGE_GONE, .board = top->board};
+    lb_change change = {.type = LB_CHANGE_GONE, .board = top->key.board};
 
     if (top->snapshot) {
         change.type = LB_CHANGE_TOP;
@@ -319,37 +352,47 @@ static void give_all(lbi_top *top, uint64_t now_us)
     reschedule(top);
 }
 
-static int process_top(lbi_top *top, uint64_t now_us)
+static void process_top(lbi_top *top, uint64_t now_us)
 {
-    if (top->due_us > now_us)
-        return 0;
     /* Given before it is read again: on a board that never rests it would be read for ever. */
     if (!top->fresh && top->dirty && top->retry_us <= now_us)
         start_fetch(top);
     else
         give_all(top, now_us);
-    return 1;
+}
+
+/* Takes those that are due. Each has one turn: a callback may make one due again at once. */
+static lbi_top *take_due(lb_client *client, uint64_t now_us)
+{
+    lbi_top *ret = NULL, **end = &ret;
+    lbi_timer *timer;
+
+    while ((timer = lbi_heap_first(&client->tops_due)) && timer->at_us <= now_us) {
+        lbi_top *top = timer->owner;
+
+        lbi_heap_remove(&client->tops_due, timer);
+        top->due_next = NULL;
+        *end = top;
+        end = &top->due_next;
+    }
+    return ret;
 }
 
 int lbi_tops_process(lb_client *client, uint64_t now_us)
 {
-    int done = 0;
-    lbi_top *top;
+    lbi_top *due = take_due(client, now_us);
 
     /* Inside, members leave and join, but no top is freed: depth > 0. */
-    DL_FOREACH (client->tops, top)
-        done |= process_top(top, now_us);
-    return done;
+    for (lbi_top *top = due; top; top = top->due_next) {
+        if (top->members)
+            process_top(top, now_us);
+    }
+    return due != NULL;
 }
 
 uint64_t lbi_tops_deadline(const lb_client *client)
 {
-    uint64_t ret = LB_NEVER;
-    const lbi_top *top;
+    const lbi_timer *first = lbi_heap_first(&client->tops_due);
 
-    DL_FOREACH (client->tops, top) {
-        if (top->due_us < ret)
-            ret = top->due_us;
-    }
-    return ret;
+    return first ? first->at_us : LB_NEVER;
 }

@@ -1,6 +1,7 @@
 #include "os/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,4 +55,14 @@ char *lbi_file_absolute(const char *path)
         (void)snprintf(ret, size, "%s/%s", directory, path);
     free(directory);
     return ret;
+}
+
+void lbi_file_write_back(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    (void)close(fd);
 }

@@ -19,4 +19,9 @@ lbi_file_kind lbi_file_look(const char *path);
  * frees it. NULL if out of memory. A path whose start cannot be told stays as it is. */
 char *lbi_file_absolute(const char *path);
 
+/* Has the disk begin to write what the file holds, so that an fdatasync() that comes later finds
+ * little to do. Waits for nothing and promises nothing. Closes a descriptor of the file, which ends
+ * the locks that this process has on it. */
+void lbi_file_write_back(const char *path);
+
 #endif

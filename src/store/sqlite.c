@@ -9,7 +9,8 @@
  * deletion of boards, and moving the write-ahead log into the database. process() does one piece
  * of one of them and gives each its turn.
  *
- * When somebody else has the lock, everything stays as it is until a back-off has passed.
+ * When somebody else has the lock, writes stay where they are until a back-off has passed. Reads
+ * need no lock: they leave the queue and go ahead.
  */
 #include "store/sqlite.h"
 
@@ -30,13 +31,12 @@ enum {
     STEP_US = 4000,       /* of a read that counts */
     BUSY_FIRST_US = 300,  /* back-off while somebody has the lock */
     BUSY_MOST_US = 10000, /* */
-    SCAN_MAX = 64,        /* requests among which one is looked for that can go before the others */
     LOOK_US = 100000,     /* how often to see whether the file is the same */
     PATH_MAX_LEN = 480    /* SQLite stops at 512, with its own endings */
 };
 
-/* Where a request is, in its store_data. */
-enum where { QUEUED, LARGE, DELETING, JOB, FINISHED };
+/* Where a request is, in its store_data. LARGE_...: a read that proved to be long. */
+enum where { QUEUED, LARGE_QUEUED, AHEAD, LARGE_AHEAD, DELETING, JOB, FINISHED };
 
 static void put(lbi_request *request, enum where where)
 {
@@ -46,6 +46,11 @@ static void put(lbi_request *request, enum where where)
 static enum where where_is(const lbi_request *request)
 {
     return (enum where)(uintptr_t)request->store_data;
+}
+
+static bool is_large(const lbi_request *request)
+{
+    return where_is(request) == LARGE_QUEUED || where_is(request) == LARGE_AHEAD;
 }
 
 static lbi_sqlite *self(lbi_store *base)
@@ -106,8 +111,8 @@ static void close_counter(lbi_sqlite *store)
     lbi_request *request = store->job.request;
 
     if (request) { /* it begins again */
-        put(request, QUEUED);
-        DL_PREPEND(store->queue, request);
+        put(request, AHEAD);
+        DL_PREPEND(store->ahead.first, request);
         store->job.request = NULL;
     }
     lbi_db_close(&store->counter);
@@ -148,14 +153,17 @@ static void finish(lbi_sqlite *store, lbi_request *request)
     DL_APPEND(store->finished, request);
 }
 
+static void fail_with(lbi_sqlite *store, lbi_request *request, int code, const char *message)
+{
+    lbi_request_clear_answer(request);
+    (void)lbi_request_fail(request, code, "%s", message);
+    finish(store, request);
+}
+
 /* LB_E_UNKNOWN is said of a commit only: whatever fails before it is not applied. */
 static void fail(lbi_sqlite *store, lbi_request *request, const lb_error *error)
 {
-    int code = error->code == LB_E_UNKNOWN ? LB_E_IO : error->code;
-
-    lbi_request_clear_answer(request);
-    (void)lbi_request_fail(request, code, "%s", error->msg);
-    finish(store, request);
+    fail_with(store, request, error->code == LB_E_UNKNOWN ? LB_E_IO : error->code, error->msg);
 }
 
 /* done() may submit, cancel, and even call process(): nothing is held across it. */
@@ -172,32 +180,33 @@ static int deliver(lbi_sqlite *store)
     return 1;
 }
 
-static void expire(lbi_sqlite *store, lbi_request **list, lbi_request *request)
+static void expire(lbi_sqlite *store, lbi_lane *lane, lbi_request *request)
 {
-    DL_DELETE(*list, request);
+    const char *not_applied = lbi_verb_writes(request->verb) ? ", not applied" : "";
+
+    DL_DELETE(lane->first, request);
     lbi_request_clear_answer(request);
     if (where_is(request) == DELETING)
-        (void)lbi_request_fail(request, LB_E_TIMEOUT,
+        (void)lbi_request_fail(request, LB_E_UNKNOWN,
                                "timed out: board '%s' is gone for everybody, but not all of its "
                                "rows are removed: the same call goes on with it",
                                request->board);
-    else if (store->busy.step_us)
+    else if (lane->busy.step_us)
         (void)lbi_request_fail(request, LB_E_TIMEOUT,
-                               "timed out, not applied: the database '%.100s' is locked by another "
-                               "program",
-                               store->name);
+                               "timed out%s: the database '%.100s' is locked by another program",
+                               not_applied, store->name);
     else
-        (void)lbi_request_fail(request, LB_E_TIMEOUT, "timed out, not applied");
+        (void)lbi_request_fail(request, LB_E_TIMEOUT, "timed out%s", not_applied);
     finish(store, request);
 }
 
-static void expire_list(lbi_sqlite *store, lbi_request **list, uint64_t now_us)
+static void expire_lane(lbi_sqlite *store, lbi_lane *lane, uint64_t now_us)
 {
     lbi_request *request, *next;
 
-    DL_FOREACH_SAFE (*list, request, next) {
+    DL_FOREACH_SAFE (lane->first, request, next) {
         if (request->deadline_us <= now_us)
-            expire(store, list, request);
+            expire(store, lane, request);
         else if (request->deadline_us < store->expiry_us)
             store->expiry_us = request->deadline_us;
     }
@@ -216,8 +225,9 @@ static void expire_all(lbi_sqlite *store, uint64_t now_us)
     if (now_us < store->expiry_us)
         return;
     store->expiry_us = LB_NEVER;
-    expire_list(store, &store->queue, now_us);
-    expire_list(store, &store->deletions, now_us);
+    expire_lane(store, &store->queue, now_us);
+    expire_lane(store, &store->ahead, now_us);
+    expire_lane(store, &store->deletions, now_us);
     if (!job)
         return;
     if (job->deadline_us > now_us) {
@@ -231,12 +241,12 @@ static void expire_all(lbi_sqlite *store, uint64_t now_us)
     finish(store, job);
 }
 
-static bool is_locked(lbi_sqlite *store, lbi_backoff *backoff, int code)
+static bool is_locked(lbi_sqlite *store, lbi_lane *lane, int code)
 {
     if (code != LB_E_BUSY)
         return false;
     store->config.counters->busy++;
-    lbi_backoff_more(backoff, BUSY_FIRST_US, BUSY_MOST_US);
+    lbi_backoff_more(&lane->busy, BUSY_FIRST_US, BUSY_MOST_US);
     return true;
 }
 
@@ -256,9 +266,10 @@ static void put_back(lbi_sqlite *store, lbi_request **group)
     for (lbi_request *request = *group; request; request = request->next) {
         lbi_request_clear_answer(request);
         put(request, QUEUED);
+        store->parted = store->parted && lbi_verb_writes(request->verb);
     }
-    DL_CONCAT(*group, store->queue);
-    store->queue = *group;
+    DL_CONCAT(*group, store->queue.first);
+    store->queue.first = *group;
     *group = NULL;
 }
 
@@ -272,7 +283,7 @@ static void fail_group(lbi_sqlite *store, lbi_request **group, lbi_request *guil
     lbi_request *request, *next;
 
     lbi_db_rollback(&store->writer);
-    if (!is_locked(store, &store->busy, error.code)) {
+    if (!is_locked(store, &store->queue, error.code)) {
         DL_FOREACH_SAFE (*group, request, next) {
             if (one ? request != guilty : request != guilty && !lbi_verb_writes(request->verb))
                 continue;
@@ -296,9 +307,7 @@ static void fail_commit(lbi_sqlite *store, lbi_request **group)
             if (!lbi_verb_writes(request->verb))
                 continue;
             DL_DELETE(*group, request);
-            lbi_request_clear_answer(request);
-            (void)lbi_request_fail(request, LB_E_UNKNOWN, "%s", store->writer.error.msg);
-            finish(store, request);
+            fail_with(store, request, LB_E_UNKNOWN, store->writer.error.msg);
         }
     }
     fail_group(store, group, NULL);
@@ -311,7 +320,7 @@ static void settle_group(lbi_sqlite *store, lbi_request **group)
         lbi_request *request = pop(group);
 
         if (where_is(request) == DELETING)
-            DL_APPEND(store->deletions, request);
+            DL_APPEND(store->deletions.first, request);
         else
             finish(store, request);
     }
@@ -389,11 +398,11 @@ static void run_group(lbi_sqlite *store)
 
     r = begin_write(store, &write);
     if (r < 0) { /* the first one stands for all: each tries for itself */
-        request = pop(&store->queue);
+        request = pop(&store->queue.first);
         DL_APPEND(group, request);
     }
-    while (r >= 0 && n++ < GROUP_MAX && joins(store->queue) && lbi_clock_us() < until_us) {
-        request = pop(&store->queue);
+    while (r >= 0 && n++ < GROUP_MAX && joins(store->queue.first) && lbi_clock_us() < until_us) {
+        request = pop(&store->queue.first);
         DL_APPEND(group, request);
         r = run_one(store, &write, request);
     }
@@ -404,7 +413,8 @@ static void run_group(lbi_sqlite *store)
     } else if (commit(store) < 0) {
         fail_commit(store, &group);
     } else {
-        lbi_backoff_clear(&store->busy);
+        lbi_backoff_clear(&store->queue.busy);
+        store->parted = false;
         settle_group(store, &group);
     }
 }
@@ -438,15 +448,15 @@ static int start_job(lbi_sqlite *store, lbi_request *request)
     return r;
 }
 
-/* A read that is not the job has ended or failed. */
-static void end_read(lbi_sqlite *store, lbi_db *db, int r)
+/* The first of a lane, and not the job, has ended or failed. */
+static void end_read(lbi_sqlite *store, lbi_lane *lane, lbi_db *db, int r)
 {
     lbi_request *request;
 
-    if (r < 0 && is_locked(store, &store->busy, r))
+    if (r < 0 && is_locked(store, lane, r))
         return;
-    lbi_backoff_clear(&store->busy);
-    request = pop(&store->queue);
+    lbi_backoff_clear(&lane->busy);
+    request = pop(&lane->first);
     if (r == 0) {
         finish(store, request);
         return;
@@ -455,28 +465,66 @@ static void end_read(lbi_sqlite *store, lbi_db *db, int r)
     close_if_broken(store, db, db->error.code);
 }
 
-static void run_read(lbi_sqlite *store)
+static void run_read(lbi_sqlite *store, lbi_lane *lane)
 {
-    lbi_request *request = store->queue;
+    lbi_request *request = lane->first;
     int r;
 
-    if (where_is(request) == QUEUED) {
+    if (!is_large(request)) {
         r = try_read(store, request);
         if (r > 0)
-            put(request, LARGE);
+            put(request, where_is(request) == AHEAD ? LARGE_AHEAD : LARGE_QUEUED);
         else
-            end_read(store, &store->writer, r);
+            end_read(store, lane, &store->writer, r);
         return;
     }
     r = start_job(store, request);
     if (r > 0) {
-        (void)pop(&store->queue);
+        (void)pop(&lane->first);
         put(request, JOB);
-        lbi_backoff_clear(&store->busy);
+        lbi_backoff_clear(&lane->busy);
         return;
     }
     end_job(store);
-    end_read(store, &store->counter, r);
+    end_read(store, lane, &store->counter, r);
+}
+
+/* One long read at a time. */
+static bool waits_for_job(const lbi_sqlite *store, const lbi_lane *lane)
+{
+    return store->job.request && is_large(lane->first);
+}
+
+/* Writes wait, so what is among them and only reads goes ahead of them. */
+static void let_reads_ahead(lbi_sqlite *store)
+{
+    lbi_request *request, *next;
+
+    if (store->parted || !store->writer.handle)
+        return;
+    store->parted = true;
+    DL_FOREACH_SAFE (store->queue.first, request, next) {
+        if (lbi_verb_writes(request->verb))
+            continue;
+        DL_DELETE(store->queue.first, request);
+        put(request, is_large(request) ? LARGE_AHEAD : AHEAD);
+        DL_APPEND(store->ahead.first, request);
+    }
+}
+
+static int step_ahead(lbi_sqlite *store)
+{
+    lbi_lane *lane = &store->ahead;
+    int r;
+
+    if (!lane->first || lbi_clock_us() < lane->busy.at_us || waits_for_job(store, lane))
+        return 0;
+    r = open_writer(store, false);
+    if (r < 0)
+        end_read(store, lane, &store->writer, r);
+    else
+        run_read(store, lane);
+    return 1;
 }
 
 static int step_job(lbi_sqlite *store)
@@ -503,73 +551,35 @@ static int step_job(lbi_sqlite *store)
 
 static void run_head(lbi_sqlite *store)
 {
-    lbi_request *head = store->queue;
+    lbi_request *head = store->queue.first;
     bool writes = lbi_verb_writes(head->verb);
     int r = open_writer(store, (head->flags & LBI_CREATE) || head->verb == LBI_BOARD_CREATE);
 
     if (r >= 0 && writes && store->writer.readonly)
         r = lbi_db_fail(&store->writer, SQLITE_READONLY);
     if (r < 0) {
-        end_read(store, &store->writer, r);
+        end_read(store, &store->queue, &store->writer, r);
         return;
     }
     if (writes)
         run_group(store);
     else
-        run_read(store);
-}
-
-/* Must a read wait for this request, which comes before it? */
-static bool precedes(const lbi_request *request, const lbi_request *read)
-{
-    return lbi_verb_writes(request->verb) && strcmp(request->board, read->board) == 0;
-}
-
-/* The first quick read that no write of its board stands before: it needs no lock. */
-static lbi_request *free_read(const lbi_sqlite *store)
-{
-    int left = SCAN_MAX;
-
-    for (lbi_request *read = store->queue; read && left-- > 0; read = read->next) {
-        const lbi_request *other = store->queue;
-
-        if (lbi_verb_writes(read->verb) || lbi_read_counts(read) || !*read->board)
-            continue;
-        while (other != read && !precedes(other, read))
-            other = other->next;
-        if (other == read)
-            return read;
-    }
-    return NULL;
-}
-
-/* While writes wait for a lock, reads go on. */
-static int step_reads(lbi_sqlite *store)
-{
-    lbi_request *read = store->writer.handle ? free_read(store) : NULL;
-    int r;
-
-    if (!read)
-        return 0;
-    r = try_read(store, read);
-    if (r != 0)
-        return 0; /* failed, or longer than it looked: it has its turn in the queue */
-    DL_DELETE(store->queue, read);
-    finish(store, read);
-    return 1;
+        run_read(store, &store->queue);
 }
 
 static int step_queue(lbi_sqlite *store)
 {
     uint64_t now_us = lbi_clock_us();
 
-    if (!store->queue)
+    if (!store->queue.first)
         return 0;
-    if (now_us < store->busy.at_us || lbi_wal_holds(store))
-        return step_reads(store);
+    if (now_us < store->queue.busy.at_us || lbi_wal_holds(store)) {
+        let_reads_ahead(store);
+        return 0;
+    }
     look_at_file(store, now_us);
-    if (!store->queue || (where_is(store->queue) == LARGE && store->job.request))
-        return 0; /* one long read at a time, and none overtakes */
+    if (!store->queue.first || waits_for_job(store, &store->queue))
+        return 0; /* none overtakes */
     run_head(store);
     return 1;
 }
@@ -592,28 +602,28 @@ static int run_deletion(lbi_sqlite *store, lbi_request *request)
 
 static int step_deletion(lbi_sqlite *store)
 {
-    lbi_request *request = store->deletions;
+    lbi_request *request = store->deletions.first;
     int r;
 
-    if (!request || lbi_clock_us() < store->deletion_busy.at_us)
+    if (!request || lbi_clock_us() < store->deletions.busy.at_us)
         return 0;
     r = run_deletion(store, request);
     if (r < 0)
         lbi_db_rollback(&store->writer);
-    if (r < 0 && is_locked(store, &store->deletion_busy, r))
+    if (r < 0 && is_locked(store, &store->deletions, r))
         return 1;
-    lbi_backoff_clear(&store->deletion_busy);
-    (void)pop(&store->deletions);
+    lbi_backoff_clear(&store->deletions.busy);
+    (void)pop(&store->deletions.first);
     if (r > 0) {
-        DL_APPEND(store->deletions, request); /* each in its turn */
+        DL_APPEND(store->deletions.first, request); /* each in its turn */
         return 1;
     }
     if (r == 0) {
         finish(store, request);
         return 1;
     }
-    fail(store, request, &store->writer.error);
-    close_if_broken(store, &store->writer, store->writer.error.code);
+    fail_with(store, request, r, store->writer.error.msg);
+    close_if_broken(store, &store->writer, r);
     return 1;
 }
 
@@ -621,7 +631,8 @@ static int step_deletion(lbi_sqlite *store)
 
 static int store_process(lbi_store *base, uint64_t now_us)
 {
-    static int (*const steps[])(lbi_sqlite *) = {step_queue, step_job, step_deletion, lbi_wal_step};
+    static int (*const steps[])(lbi_sqlite *) = {step_queue, step_ahead, step_job, step_deletion,
+                                                 lbi_wal_step};
     enum { N = sizeof steps / sizeof steps[0] };
     lbi_sqlite *store = self(base);
     int did = 0;
@@ -639,12 +650,14 @@ static uint64_t store_deadline(const lbi_store *base)
 
     if (store->finished || store->job.request)
         return 0;
-    if (store->queue)
+    if (store->queue.first || store->ahead.first || store->deletions.first)
         ret = lbi_earlier(ret, store->expiry_us);
-    if (store->queue && !lbi_wal_holds(store))
-        ret = lbi_earlier(ret, store->busy.at_us);
-    if (store->deletions)
-        ret = lbi_earlier(ret, lbi_earlier(store->deletion_busy.at_us, store->expiry_us));
+    if (store->queue.first && !lbi_wal_holds(store))
+        ret = lbi_earlier(ret, store->queue.busy.at_us);
+    if (store->ahead.first)
+        ret = lbi_earlier(ret, store->ahead.busy.at_us);
+    if (store->deletions.first)
+        ret = lbi_earlier(ret, store->deletions.busy.at_us);
     return ret;
 }
 
@@ -657,8 +670,15 @@ static void store_submit(lbi_store *base, lbi_request *request)
 {
     lbi_sqlite *store = self(base);
 
-    put(request, QUEUED);
-    DL_APPEND(store->queue, request);
+    if (!store->queue.first)
+        store->parted = false;
+    if (store->parted && !lbi_verb_writes(request->verb)) {
+        put(request, AHEAD);
+        DL_APPEND(store->ahead.first, request);
+    } else {
+        put(request, QUEUED);
+        DL_APPEND(store->queue.first, request);
+    }
     store->expiry_us = lbi_earlier(store->expiry_us, request->deadline_us);
 }
 
@@ -668,8 +688,12 @@ static bool store_cancel(lbi_store *base, lbi_request *request)
 
     switch (where_is(request)) {
     case QUEUED:
-    case LARGE:
-        DL_DELETE(store->queue, request);
+    case LARGE_QUEUED:
+        DL_DELETE(store->queue.first, request);
+        return true;
+    case AHEAD:
+    case LARGE_AHEAD:
+        DL_DELETE(store->ahead.first, request);
         return true;
     case JOB:
         end_job(store);

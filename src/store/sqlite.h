@@ -121,10 +121,17 @@ typedef struct lbi_follow {
 typedef struct lbi_wal {
     int frames;       /* in the log */
     int done;         /* of them, moved or not worth a try yet */
+    int on_way;       /* of them, the disk was asked to write */
     uint64_t last_us; /* the last checkpoint */
     int tries;        /* to begin it anew; > 0: writes are held back */
     lbi_backoff hold; /* until the next try */
 } lbi_wal;
+
+/* Requests that wait in line; busy: somebody has a lock that the first one needs. */
+typedef struct lbi_lane {
+    lbi_request *first;
+    lbi_backoff busy;
+} lbi_lane;
 
 typedef struct lbi_sqlite {
     lbi_store base; /* first: a lbi_store * is a lbi_sqlite * */
@@ -136,11 +143,12 @@ typedef struct lbi_sqlite {
     lbi_read job;     /* the one that is on its way there */
     uint64_t look_us; /* when to see whether the file is still the same */
 
-    lbi_request *queue;     /* in the order in which they run */
-    lbi_request *deletions; /* boards that are marked and go in steps */
-    lbi_request *finished;  /* their done() is due */
-    uint64_t expiry_us;     /* no deadline is earlier */
-    lbi_backoff busy, deletion_busy;
+    lbi_lane queue;        /* in the order in which they were submitted */
+    lbi_lane ahead;        /* reads that went past writes which wait */
+    bool parted;           /* no read is left in the queue, and none joins it */
+    lbi_lane deletions;    /* boards that are marked and go in steps */
+    lbi_request *finished; /* their done() is due */
+    uint64_t expiry_us;    /* no deadline is earlier */
     unsigned turn;
 
     uint64_t worked_us; /* the last commit */

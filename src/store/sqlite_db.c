@@ -37,12 +37,10 @@ static int io_code(int rc, int os_error)
 {
     if (rc == SQLITE_IOERR_NOMEM)
         return LB_E_NOMEM;
-    if (no_space(os_error))
-        return LB_E_FULL;
     /* The write went through, only its way to the disk did not: it may be there after a crash. */
     if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
         return LB_E_UNKNOWN;
-    return LB_E_IO;
+    return no_space(os_error) ? LB_E_FULL : LB_E_IO;
 }
 
 static int error_code(int rc, int os_error)

@@ -376,6 +376,65 @@ static void time_read(const char *what, void (*read)(lb_client *), size_t n)
     lb_client_free(client);
 }
 
+/* ---- tops ---- */
+
+static int count_top(const lb_change *change, void *user)
+{
+    *(int *)user += change->type == LB_CHANGE_TOP;
+    return 0;
+}
+
+static void wait_for_tops(lb_client *client, const int *tops, int n)
+{
+    while (*tops < n) {
+        if (lb_client_process(client) == 0)
+            (void)lb_client_wait(client, LB_NEVER);
+    }
+}
+
+/* One client follows the tops of many boards, as a server does: what a turn costs in which nothing
+ * is due, and how long it takes from an add to the top that shows it. */
+static void time_tops(void)
+{
+    enum { BOARDS = 5000, TURNS = 20000, ADDS = 500 };
+    lb_client *client = open_client();
+    lb_changes_options options;
+    lb_write_options create;
+    double start, turn;
+    char board[32];
+    lb_error error;
+    int tops = 0;
+
+    lb_write_options_init(&create);
+    create.flags = LB_WRITE_CREATE;
+    lb_changes_options_init(&options);
+    options.top = 5;
+    options.min_interval_ms = 1;
+    for (int i = 0; i < BOARDS; i++) {
+        (void)snprintf(board, sizeof board, "top%d", i);
+        check(lb_score_add_start(client, board, "p", 1, &create, NULL, NULL, NULL, &error), &error);
+        check(lb_changes_subscribe(client, board, &options, count_top, &tops, NULL, &error),
+              &error);
+    }
+    wait_for_tops(client, &tops, BOARDS);
+    while (lb_client_process(client) > 0)
+        continue;
+    start = bench_now_us();
+    for (int i = 0; i < TURNS; i++)
+        (void)lb_client_process(client);
+    turn = (bench_now_us() - start) / TURNS;
+    start = bench_now_us();
+    for (int i = 0; i < ADDS; i++) {
+        (void)snprintf(board, sizeof board, "top%d", i);
+        tops = 0;
+        check(lb_score_add(client, board, "p", 1, NULL, NULL, &error), &error);
+        wait_for_tops(client, &tops, 1);
+    }
+    printf("%d tops followed    idle process() %.1f us  add to top %.0f us\n", BOARDS, turn,
+           (bench_now_us() - start) / ADDS);
+    lb_client_free(client);
+}
+
 /* ---- cold start ---- */
 
 static void time_lbctl(const char *what, bool fresh)
@@ -453,6 +512,7 @@ int main(int argc, char **argv)
     time_read("top 10", read_top, 20000);
     time_read("one player", read_player, 20000);
     time_read("one player with rank", read_rank, 50);
+    time_tops();
     time_lbctl("lbctl add, warm file", false);
     time_lbctl("lbctl add, fresh file", true);
     run_redis();

@@ -274,6 +274,128 @@ TEST(a_top_after_a_silence_comes_at_once)
     close_client(client);
 }
 
+static lb_changes *follow_top(lb_client *client, const char *board, lb_change_fn fn, void *user)
+{
+    lb_changes_options opts;
+    lb_changes *changes;
+
+    lb_changes_options_init(&opts);
+    opts.top = 3;
+    opts.min_interval_ms = 1;
+    CHECK_EQ(lb_changes_subscribe(client, board, &opts, fn, user, &changes, NULL), 0);
+    return changes;
+}
+
+static void make_boards(lb_client *client, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char board[16];
+
+        (void)snprintf(board, sizeof board, "b%d", i);
+        CHECK_EQ(lb_board_create(client, board, 0, NULL, NULL, NULL), 1);
+    }
+}
+
+TEST(many_tops_each_of_its_own_board)
+{
+    enum { BOARDS = 1000 };
+    lb_client *client = open_client(NULL);
+    static lb_changes *changes[BOARDS];
+    static int tops[BOARDS];
+    lb_write_options w;
+    char board[16];
+
+    make_boards(client, BOARDS);
+    for (int i = 0; i < BOARDS; i++) {
+        (void)snprintf(board, sizeof board, "b%d", i);
+        changes[i] = follow_top(client, board, count_top, &tops[i]);
+    }
+    run_idle(client);
+    for (int i = 0; i < BOARDS; i++)
+        CHECK_EQ(tops[i], 1);
+    for (int i = 0; i < BOARDS; i += 2)
+        (void)lb_changes_cancel(changes[i]);
+    lb_write_options_init(&w);
+    w.flags = LB_WRITE_CREATE;
+    CHECK_EQ(lb_score_add(client, "b700", "p", 1, &w, NULL, NULL), 1);
+    CHECK_EQ(lb_score_add(client, "b701", "p", 1, &w, NULL, NULL), 1);
+    while (tops[701] < 2) {
+        CHECK_OK(lb_client_wait(client, LB_NEVER));
+        run_idle(client);
+    }
+    for (int i = 0; i < BOARDS; i++)
+        CHECK_EQ(tops[i], i == 701 ? 2 : 1);
+    close_client(client);
+}
+
+static int came_again;
+
+static int come_again(const lb_change *change, void *user)
+{
+    lb_client *client = user;
+
+    if (change->type != LB_CHANGE_TOP)
+        return 0;
+    came_again++;
+    (void)follow_top(client, change->board, come_again, client);
+    return 1;
+}
+
+/* The top is due again at once, each time: once a turn is its share. */
+TEST(who_subscribes_to_a_top_again_and_again_does_not_keep_the_others)
+{
+    lb_client *client = open_client(NULL);
+    int tops = 0;
+
+    make_boards(client, 2);
+    (void)follow_top(client, "b0", come_again, client);
+    (void)follow_top(client, "b1", count_top, &tops);
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(lb_client_process(client));
+    CHECK(came_again > 2);
+    CHECK(came_again <= 1000);
+    CHECK_EQ(tops, 1);
+    close_client(client);
+}
+
+typedef struct swap {
+    lb_client *client;
+    lb_changes *other;
+    int tops;
+} swap;
+
+/* Leaves the other top, which nobody else has, comes back to it and leaves it once more. */
+static int swap_other(const lb_change *change, void *user)
+{
+    swap *me = user;
+
+    if (change->type != LB_CHANGE_TOP)
+        return 0;
+    (void)lb_changes_cancel(me->other);
+    me->other = follow_top(me->client, "b1", count_top, &me->tops);
+    (void)lb_changes_cancel(me->other);
+    me->other = NULL;
+    if (me->tops == 0)
+        me->other = follow_top(me->client, "b1", count_top, &me->tops);
+    return 1;
+}
+
+TEST(a_top_is_left_and_taken_again_inside_a_callback)
+{
+    swap me = {.client = open_client(NULL)};
+
+    make_boards(me.client, 2);
+    me.other = follow_top(me.client, "b1", count_top, &(int){0});
+    (void)follow_top(me.client, "b0", swap_other, &me);
+    run_idle(me.client);
+    CHECK_EQ(me.tops, 1);
+    me.other = lb_changes_cancel(me.other);
+    (void)follow_top(me.client, "b0", swap_other, &me); /* this time nobody comes back */
+    run_idle(me.client);
+    CHECK_EQ(me.tops, 1);
+    close_client(me.client);
+}
+
 TEST(another_thread_wakes_a_waiting_client)
 {
     lb_client *client = open_client(NULL);

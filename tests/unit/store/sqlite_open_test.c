@@ -370,6 +370,57 @@ TEST(a_lock_times_out_and_is_waited_for)
     rig_close(&rig);
 }
 
+static lbi_request *submit(store_rig *rig, lbi_verb verb, uint64_t deadline_us, bool *done)
+{
+    lbi_request *request = rig_request(verb, "demo", "alice");
+
+    *done = false;
+    request->amount = 1;
+    request->owner = done;
+    request->deadline_us = deadline_us;
+    rig->store->ops->submit(rig->store, request);
+    return request;
+}
+
+static void release(lbi_request *request)
+{
+    lbi_arena_clear(&request->arena);
+    free(request);
+}
+
+/* Reads go past a write that waits; while they are on that way they end as any others do. */
+TEST(reads_that_went_ahead_time_out_and_are_cancelled)
+{
+    lbi_request *write, *late, *withdrawn;
+    bool written, timed_out, answered;
+    store_rig rig;
+    sqlite3 *other;
+
+    make_demo();
+    other = lock("BEGIN IMMEDIATE");
+    rig_open(&rig);
+    write = submit(&rig, LBI_SCORE_ADD, LB_NEVER, &written);
+    CHECK_EQ(ask_get(&rig)->code, 0); /* by now the write has met the lock */
+    late = submit(&rig, LBI_BOARD_INFO, 1, &timed_out);
+    withdrawn = submit(&rig, LBI_BOARD_INFO, LB_NEVER, &answered);
+    CHECK(rig.store->ops->cancel(rig.store, withdrawn));
+    rig_turn(&rig, false);
+    CHECK_EQ(ask_get(&rig)->code, 0);
+    CHECK(!written && !answered);
+    CHECK_EQ(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    while (!written || !timed_out)
+        rig_turn(&rig, true);
+    expect(write, 1, "");
+    expect(late, LB_E_TIMEOUT, "timed out");
+    CHECK(!answered);
+    CHECK_EQ(rig_get(&rig, "demo", "alice")->score, 11);
+    release(write);
+    release(late);
+    release(withdrawn);
+    CHECK_EQ(sqlite3_close(other), SQLITE_OK);
+    rig_close(&rig);
+}
+
 TEST(an_exclusive_lock_while_opening)
 {
     lbi_request *request = rig_request(LBI_PLAYER_GET, "demo", "alice");
