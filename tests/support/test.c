@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_TIMEOUT_S = 30, MAX_FD = 1024, EXIT_ALL_SKIPPED = 77 };
+enum { DEFAULT_TIMEOUT_S = 60, MAX_FD = 1024, EXIT_ALL_SKIPPED = 77 };
 enum outcome { PASSED, FAILED, SKIPPED };
 
 /* Shared with the test's process and whatever it forks, so that a failed CHECK is heard wherever it happens. */

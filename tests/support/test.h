@@ -24,7 +24,7 @@
 struct test {
     const char *suite, *name;
     void (*run)(void);
-    unsigned timeout_s; /* 0: 30 seconds */
+    unsigned timeout_s; /* 0: 60 seconds */
     struct test *next;
 };
 
