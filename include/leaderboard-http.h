@@ -23,6 +23,7 @@ extern "C" {
 
 #define LB_HTTP_TARGET_MAX 8192 /* bytes of a request's target; longer is answered with 414 */
 #define LB_HTTP_BODY_MAX 65536  /* bytes of a request's body; longer is answered with 413 */
+#define LB_HTTP_PREFIX_MAX 200  /* bytes of path_prefix */
 
 typedef struct lb_http lb_http;
 typedef struct lb_http_call lb_http_call;
@@ -64,8 +65,12 @@ typedef struct lb_http_options {
                                  with a key or verify-key: an event stream that comes through one
                                  is answered once and left to it (a hold). NULL = none */
     const char *grip_prefix;  /* of the boards' channels, the relay's; NULL = "" */
-    uint32_t grip_timeout_ms; /* a proxy asks after so long without news, in whole seconds;
-                                 0 = 120,000 */
+    const char *grip_verify_key; /* verify-key of the proxies whose URL has none; or NULL */
+    uint32_t grip_timeout_ms; /* so long after a publication was lost its listeners have the news: a
+                                 proxy asks after half of it, or up to all, without any. In whole
+                                 seconds of the half; 0 = 120,000 */
+    const char *path_prefix;  /* "/api", if a proxy in front takes it away: of next links, Location
+                                 and Link; [A-Za-z0-9._~/-], at most LB_HTTP_PREFIX_MAX; NULL = "" */
     lb_http_failure_fn failure; /* NULL = nobody is told */
     void *failure_user;
 } lb_http_options;

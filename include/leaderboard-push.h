@@ -40,7 +40,8 @@ enum {
     LB_NOTICE_PUSH_BACK = 102,    /* that proxy takes publications again */
     LB_NOTICE_PUSH_REFUSED = 103, /* a proxy refuses what it is sent: see its URL, key and limits */
     LB_NOTICE_PUSH_OVERFLOW = 104, /* too much waits for a proxy */
-    LB_NOTICE_RELAY = 105          /* a relay begins or ends to be the active one */
+    LB_NOTICE_RELAY = 105 /* a relay begins or ends to be the active one; code < 0: it cannot
+                                      ask the database whether it is */
 };
 
 /* ---- Push ----------------------------------------------------------------------------------- */
@@ -48,13 +49,14 @@ enum {
 typedef struct lb_push_options {
     size_t struct_size;
     const char *grip_url;  /* where the proxies take publications: http://localhost:5561/?key=K,
-                              several separated by white space or commas. Options in the URL: iss
-                              and key (both: a token is signed with it), verify-iss, verify-key.
-                              Needed */
+                              several separated by white space or commas. Options in the URL,
+                              percent-encoded: iss and key (both: a token is signed with it),
+                              verify-iss, verify-key. Needed */
     uint32_t timeout_ms;   /* of one request; 0 = 10,000; at most 3,600,000 */
     uint32_t max_channels; /* whose newest state is kept for a proxy; 0 = 10,000 */
     uint32_t max_messages; /* that wait for a proxy; 0 = 10,000 */
-    lb_notice_fn notice;   /* or NULL */
+    uint32_t max_bytes;  /* of states that wait for a proxy, and as many of messages; 0 = 64 MiB */
+    lb_notice_fn notice; /* or NULL */
     void *notice_user;
 } lb_push_options;
 
@@ -66,8 +68,9 @@ typedef struct lb_push_options {
  * Threads: one. Since: 0.1. */
 LB_API int lb_push_new(const lb_push_options *opts, lb_push **ret, lb_error *reterr);
 
-/* Ends it: what was not published yet is reported with LB_E_CLOSED. Its relays must have been
- * freed before. NULL does nothing; nor does it in a forked child. Returns NULL.
+/* Ends it: what was not published yet is reported with LB_E_CLOSED; lb_push_wait() before it until
+ * the counters say that nothing is waiting, if it matters. Its relays must have been freed before,
+ * and their clients may be afterwards. NULL does nothing; nor does it in a forked child. Returns NULL.
  * Callbacks: lb_push_done_fn. Threads: the owner. Since: 0.1. */
 LB_API lb_push *lb_push_free(lb_push *push);
 
@@ -83,6 +86,11 @@ LB_API int lb_push_deadline(lb_push *push, uint64_t *ret_us);
  * Returns: 1 = did something, call again; 0 = nothing to do, poll; LB_E_BUSY inside a callback.
  * Callbacks: yes. Threads: the owner. Since: 0.1. */
 LB_API int lb_push_process(lb_push *push);
+
+/* As lb_client_wait(), for lb_push_process(): for programs without a loop of their own, and without a
+ * relay, whose client has to be driven as well. Returns: 1 = call lb_push_process(), 0 = the time
+ * passed (or a signal came), LB_E_IO. Callbacks: never. Threads: the owner. Since: 0.1. */
+LB_API int lb_push_wait(lb_push *push, uint64_t timeout_us);
 
 /* How many proxies there are. Callbacks: never. Threads: the owner. Since: 0.1. */
 LB_API int lb_push_proxies(lb_push *push);
@@ -111,10 +119,11 @@ LB_API int lb_push_counters_get(lb_push *push, int proxy, lb_push_counters *ret,
 /* Flags of lb_push_message. */
 enum {
     LB_PUSH_LATEST = 1, /* a state: replaces an earlier one of this channel that was not sent yet,
-                           and is chained by itself to the one sent before. Needs an id and no
-                           prev_id. Without it, a message: every one is sent, in order */
-    LB_PUSH_HINT = 2,   /* no content: listeners fetch what is new from the origin */
-    LB_PUSH_CLOSE = 4   /* no content: the listeners' streams end */
+                           and is chained by itself to the one sent before. With content it needs an
+                           id, and takes no prev_id. Without this flag, a message: every one is
+                           sent, in order among the messages; states may overtake them */
+    LB_PUSH_HINT = 2,   /* listeners fetch what is new from the origin; neither content nor ids */
+    LB_PUSH_CLOSE = 4   /* the listeners' streams end; neither content nor ids */
 };
 
 typedef struct lb_push_message {
@@ -135,8 +144,9 @@ typedef struct lb_push_message {
 /* What became of a publication at one proxy. Borrowed until the callback returns. */
 typedef struct lb_push_result {
     int proxy;  /* 0..lb_push_proxies()-1 */
-    int code;   /* 0 = the proxy has it; LB_E_CANCELED = superseded by a newer one; LB_E_LIMIT =
-                   too much waited for this proxy; LB_E_QUERY = refused; LB_E_CLOSED */
+    int code;   /* 0 = the proxy has it; LB_E_CANCELED = superseded by a newer one, or too many
+                   states waited: listeners ask; LB_E_LIMIT = too many messages waited; LB_E_QUERY =
+                   refused; LB_E_CLOSED */
     int status; /* of the proxy's last answer, 0 = there was none */
 } lb_push_result;
 
@@ -144,14 +154,16 @@ typedef void (*lb_push_done_fn)(const lb_push_result *result, void *user);
 
 /* Publishes on a channel, at every proxy. It returns at once; `done`, if it is not NULL, is called
  * once for each proxy. A proxy that cannot be reached is tried for as long as it takes.
- * Returns: 0, LB_E_LIMIT (content too long). Callbacks: never. Threads: the owner. Since: 0.1. */
+ * Returns: 0, LB_E_INVAL (no channel, content or id, or one too many for its flags; content that is
+ * no UTF-8), LB_E_LIMIT (content too long). Callbacks: never. Threads: the owner. Since: 0.1. */
 LB_API int lb_push_publish(lb_push *push, const lb_push_message *message, lb_push_done_fn done,
                            void *user, lb_error *reterr);
 
 /* ---- Relay ---------------------------------------------------------------------------------- *
  *
- * Of all relays with the same database one is active, by a lease in the database; the others stand
- * by and take over within five seconds. The active one publishes the first rows of every board
+ * Of all relays with the same database, prefix and proxies one is active, by a lease in the database;
+ * the others stand by and take over within five seconds. In what order the proxies are named, and in
+ * what case, does not matter, but localhost and 127.0.0.1 are two. The active one publishes the first rows of every board
  * that changes as `event: update`, the same bytes as a stream of leaderboard-http.h sends, on the
  * channel PREFIX + board. The last state of a board always arrives.
  */
@@ -176,15 +188,20 @@ typedef struct lb_relay_options {
 LB_API int lb_relay_new(lb_client *client, lb_push *push, const lb_relay_options *opts,
                         lb_relay **ret, lb_error *reterr);
 
-/* Ends a relay at once; its lease runs out by itself. NULL does nothing. Returns NULL.
+/* Ends a relay at once; its lease runs out by itself, and of its states none is sent any more. To be
+ * called before its client and its push object are freed. NULL does nothing. Returns NULL.
  * Callbacks: never. Threads: the owner. Since: 0.1. */
 LB_API lb_relay *lb_relay_free(lb_relay *relay);
 
-/* code: 0 = everything was published, LB_E_TIMEOUT = the time was over. */
+/* code: 0 = every proxy has taken everything; LB_E_QUERY = one has refused what it was sent last;
+ * LB_E_TIMEOUT = the time was over, or one that fails lacks something: the next relay that becomes
+ * active has all listeners look. */
 typedef void (*lb_relay_stopped_fn)(int code, void *user);
 
-/* Begins to stop: no new changes are followed, what has changed is published, the lease given up,
- * then fn called, once. It takes timeout_ms at the most. Returns: 0, LB_E_STATE (it was called
+/* Begins to stop: what has changed by now is published, and what waits in the push object, then the
+ * lease given up, then fn called, once. A proxy that fails is not waited for if another one works.
+ * Until it ends it follows changes as before, if it is the active one. After timeout_ms the lease is
+ * given up in any case, which takes a second at the most. Returns: 0, LB_E_STATE (it was called
  * before). Callbacks: never. Threads: the owner. Since: 0.1. */
 LB_API int lb_relay_stop(lb_relay *relay, uint32_t timeout_ms, lb_relay_stopped_fn fn, void *user);
 

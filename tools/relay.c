@@ -70,13 +70,15 @@ static void print_help(void)
            "  --database URL  the database. Default: DATABASE_URL from the environment, if\n"
            "                  that is unset or empty sqlite:leaderboard.db\n"
            "  --grip-url URL  where the proxies take publications, with iss=... and key=...,\n"
-           "                  several separated by spaces. Default: GRIP_URL\n"
+           "                  several separated by spaces. Default, and better, since other users\n"
+           "                  of the machine cannot see its key there: GRIP_URL\n"
            "  --prefix TEXT   of the channels, before the board. Default: GRIP_PREFIX\n"
            "  --interval MS   at least so long between two states of a board. Default 100\n"
            "  --limit N       how many rows, 1 to 1000. Default 5\n"
            "\n"
-           "SIGTERM and SIGINT: sends what is left, within ten seconds, and ends. Status 0:\n"
-           "all was sent; 1: it was not, or something failed; 2: wrong usage.\n");
+           "SIGTERM and SIGINT: sends what is left, within ten seconds, and ends; another relay\n"
+           "takes over. A proxy that cannot be reached does not keep those that can waiting.\n"
+           "Status 0: all was sent; 1: it was not, or something failed; 2: wrong usage.\n");
 }
 
 /* ---- The command line ----------------------------------------------------------------------- */
@@ -177,10 +179,12 @@ static void on_stopped(int code, void *user)
     struct relay *r = user;
 
     r->stopped = true;
-    if (code < 0) {
-        complain("the time to end is over: some changes were not published");
+    if (code == LB_E_QUERY)
+        complain("a proxy has refused what it was sent last: some changes were not published");
+    else if (code < 0)
+        complain("a proxy could not be reached in time: some changes were not published");
+    if (code < 0)
         r->status = FAILED;
-    }
 }
 
 /* Signals come only here. */

@@ -158,6 +158,8 @@ static int serve(lb_error *reterr)
     http_options.write_key = get_variable("LB_WRITE_KEY");
     http_options.grip_url = get_variable("GRIP_URL");
     http_options.grip_prefix = get_variable("GRIP_PREFIX");
+    http_options.grip_verify_key = get_variable("GRIP_VERIFY_KEY");
+    http_options.path_prefix = get_variable("LB_BASE_PATH");
     r = lb_http_new(client, &http_options, &http, reterr);
     if (r == 0)
         r = answer(client, http, reterr);

@@ -57,6 +57,8 @@ static int http_start(struct server *server)
     options.limit = server->options.limit;
     options.grip_url = server->options.grip_url;
     options.grip_prefix = server->options.grip_prefix;
+    options.grip_verify_key = server->options.grip_verify_key;
+    options.path_prefix = server->options.base_path;
     options.grip_timeout_ms = server->options.grip_timeout_s * 1000;
     options.max_streams = server->max_streams;
     options.failure = complain_of_failure;

@@ -30,6 +30,7 @@ enum {
     OPT_RELAY,
     OPT_PROXY_REQUIRED,
     OPT_GRIP_TIMEOUT,
+    OPT_BASE_PATH,
     OPT_QUIET,
     OPT_HELP,
     OPT_VERSION
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
     {"relay", no_argument, NULL, OPT_RELAY},
     {"proxy-required", no_argument, NULL, OPT_PROXY_REQUIRED},
     {"grip-timeout", required_argument, NULL, OPT_GRIP_TIMEOUT},
+    {"base-path", required_argument, NULL, OPT_BASE_PATH},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -88,12 +90,15 @@ void options_help(void)
         "  --change-log N         changes kept for followers to catch up (65536)\n"
         "  --relay                tell the GRIP proxies of every change, as \"lbctl relay\" does\n"
         "  --proxy-required       event streams only through a GRIP proxy, others get 501\n"
-        "  --grip-timeout SECONDS a proxy asks after so long without news (120)\n"
+        "  --grip-timeout SECONDS after so long listeners of a GRIP proxy have the news in any case:\n"
+        "                         it asks by itself (120)\n"
+        "  --base-path PATH       \"/api\", if a proxy in front takes it away from what it asks for\n"
         "  --quiet                no access log on standard output\n"
         "  --help, --version\n"
         "\n"
         "GRIP_URL names the GRIP proxies that may be in front, and GRIP_PREFIX the prefix of their\n"
         "channels: streams that come through one are left to it, others are served here.\n"
+        "GRIP_VERIFY_KEY is the verify-key of the URLs that have none.\n"
         "\n"
         "Standard output is the access log. Standard error is what an operator ought to read: why\n"
         "requests have failed, for one, each kind of failure once a second at most. The exit status\n"
@@ -143,7 +148,9 @@ static bool read_environment(struct options *options)
     return read_variable("DATABASE_URL", &options->database) &&
            read_variable("LB_WRITE_KEY", &options->write_key) &&
            read_variable("GRIP_URL", &options->grip_url) &&
-           read_variable("GRIP_PREFIX", &options->grip_prefix) && read_variable("PORT", &port) &&
+           read_variable("GRIP_PREFIX", &options->grip_prefix) &&
+           read_variable("GRIP_VERIFY_KEY", &options->grip_verify_key) &&
+           read_variable("PORT", &port) &&
            (!port || read_number("PORT", port, 0, UINT16_MAX, &options->port));
 }
 
@@ -270,6 +277,8 @@ static bool read_option(struct options *options, int option, const char *value)
         return read_number("--read-timeout", value, 1, 3600, &options->read_timeout_s);
     case OPT_CHANGE_LOG:
         return read_number("--change-log", value, 1, 10000000, &options->change_log);
+    case OPT_BASE_PATH:
+        return read_text("--base-path", value, &options->base_path);
     case OPT_GRIP_TIMEOUT:
         return read_number("--grip-timeout", value, 1, 3600, &options->grip_timeout_s);
     default:

@@ -76,7 +76,9 @@ static void on_stopped(int code, void *user)
     struct relay *relay = user;
 
     relay->stopped = true;
-    if (code < 0)
+    if (code == LB_E_QUERY)
+        complain("a proxy has refused what it was sent last");
+    else if (code < 0)
         complain("the time to stop is over: some changes were not published");
 }
 
@@ -116,9 +118,11 @@ static void add_proxies(struct metrics *metrics, lb_push *push)
          offsetof(lb_push_counters, superseded)},
         {"refused_total", "counter", "Publications that the proxy has refused.",
          offsetof(lb_push_counters, refused)},
+        {"lost_total", "counter", "Publications that there was no room to keep.",
+         offsetof(lb_push_counters, lost)},
         {"retries_total", "counter", "Requests that were repeated.",
          offsetof(lb_push_counters, retries)},
-        {"overflows_total", "counter", "Times there were too many channels.",
+        {"overflows_total", "counter", "Times there was no room for every channel.",
          offsetof(lb_push_counters, overflows)},
         {"waiting", "gauge", "Publications that wait.", offsetof(lb_push_counters, waiting)},
     };

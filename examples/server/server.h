@@ -26,6 +26,8 @@ struct options {
     const char *cors;
     const char *grip_url;
     const char *grip_prefix;
+    const char *grip_verify_key;
+    const char *base_path;
     uint32_t port;
     uint32_t limit;           /* 0: the library's default */
     uint32_t max_connections; /* 0: as many as seem right */

@@ -50,9 +50,10 @@ static void fail(lb_http_call *call, const lb_result *result)
 static void add_location(lb_http_call *call, const char *board, const char *player)
 {
     if (player)
-        lbi_reply_fieldf(call, "Location", "/boards/%s/players/%s/", board, player);
+        lbi_reply_fieldf(call, "Location", "%s/boards/%s/players/%s/", call->http->path_prefix,
+                         board, player);
     else
-        lbi_reply_fieldf(call, "Location", "/boards/%s/", board);
+        lbi_reply_fieldf(call, "Location", "%s/boards/%s/", call->http->path_prefix, board);
 }
 
 static void reply_player(lb_http_call *call, const lb_player *player, int status)
@@ -144,8 +145,8 @@ static int add_board(const lb_board *board, void *user)
 static void add_link(lb_http_call *call, const char *path)
 {
     if (call->last[0])
-        lbi_reply_fieldf(call, "Link", "<%s?limit=%" PRIu32 "&after=%s>; rel=\"next\"", path,
-                         call->limit, call->last);
+        lbi_reply_fieldf(call, "Link", "<%s%s?limit=%" PRIu32 "&after=%s>; rel=\"next\"",
+                         call->http->path_prefix, path, call->limit, call->last);
 }
 
 static void on_boards(const lb_result *result, void *user)

@@ -45,9 +45,12 @@ int lbi_holds_init(lb_http *http, const lb_http_options *o, lb_error *reterr)
     if (!http->grip)
         return lbi_fail_nomem(reterr);
     lbi_copy(http->grip_prefix, sizeof http->grip_prefix, prefix);
-    http->grip_timeout_s = whole_seconds(timeout_ms);
+    /* Pushpin takes up to twice what it is told. */
+    http->grip_timeout_s = whole_seconds(timeout_ms / 2 + timeout_ms % 2);
     http->grip_keep_alive_s = whole_seconds((uint32_t)(http->keep_alive_us / 1000));
     r = lbi_grip_url_parse(o->grip_url, http->grip, reterr);
+    if (r == 0 && o->grip_verify_key)
+        r = lbi_grip_verify_with(http->grip, o->grip_verify_key, reterr);
     return r < 0 ? r : check_keys(http->grip, reterr);
 }
 
@@ -99,7 +102,7 @@ static void put_body(lb_http_call *call, const char *channel, const char *state)
 static bool put_fields(lb_http_call *call, const char *channel, const char *state)
 {
     lbi_grip_fields *fields = lbi_arena_alloc(&call->arena, sizeof *fields);
-    char next[LB_BOARD_MAX + 32];
+    char next[LB_HTTP_PREFIX_MAX + LB_BOARD_MAX + 32];
     lbi_grip_hold hold = {.channel = channel,
                           .prev_id = state,
                           .next = next,
@@ -107,7 +110,8 @@ static bool put_fields(lb_http_call *call, const char *channel, const char *stat
                           .keep_alive_s = call->http->grip_keep_alive_s};
 
     /* The same for every listener: a proxy asks once for all that have the same state. */
-    (void)snprintf(next, sizeof next, "/boards/%s/?grip=next", call->target.board);
+    (void)snprintf(next, sizeof next, "%s/boards/%s/?grip=next", call->http->path_prefix,
+                   call->target.board);
     if (!fields || lbi_grip_hold_fields(&hold, fields) < 0)
         return false;
     for (size_t i = 0; i < fields->n; i++)

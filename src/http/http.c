@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/options.h"
 #include "base/sse.h"
+#include "base/str.h"
 #include "http/call.h"
 #include "os/clock.h"
 
@@ -14,6 +15,16 @@
 enum { MAX_MS = 3600000, MAX_ORIGINS_SIZE = 8192, MAX_KEY = 1024, REPLIES_AT_ONCE = 256 };
 
 /* ---- Options -------------------------------------------------------------------------------- */
+
+static bool is_path(const char *text)
+{
+    size_t len = strnlen(text, LB_HTTP_PREFIX_MAX + 1);
+    size_t same =
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~/-");
+
+    return len <= LB_HTTP_PREFIX_MAX && same == len && text[0] == '/' && text[len - 1] != '/' &&
+           !strstr(text, "//");
+}
 
 static int check_options(const lb_http_options *o, lb_error *reterr)
 {
@@ -30,6 +41,11 @@ static int check_options(const lb_http_options *o, lb_error *reterr)
         return lbi_fail(reterr, LB_E_INVAL, "write_key has 1 to %d bytes", MAX_KEY);
     if (o->cors_origins && strnlen(o->cors_origins, MAX_ORIGINS_SIZE + 1) > MAX_ORIGINS_SIZE)
         return lbi_fail(reterr, LB_E_INVAL, "cors_origins has at most %d bytes", MAX_ORIGINS_SIZE);
+    if (o->path_prefix && *o->path_prefix && !is_path(o->path_prefix))
+        return lbi_fail(reterr, LB_E_INVAL,
+                        "path_prefix is a path as /api, without a slash at its end, of at most %d "
+                        "bytes [A-Za-z0-9._~/-]",
+                        LB_HTTP_PREFIX_MAX);
     return 0;
 }
 
@@ -99,6 +115,7 @@ static int init_http(lb_http *http, const lb_http_options *o, lb_error *reterr)
     http->failure = o->failure;
     http->failure_user = o->failure_user;
     http->keep_alive_us = or_default(o->keep_alive_ms, 15000) * UINT64_C(1000);
+    lbi_copy(http->path_prefix, sizeof http->path_prefix, o->path_prefix ? o->path_prefix : "");
     http->max_calls = or_default(o->max_calls, 10000);
     http->max_streams = or_default(o->max_streams, 100000);
     r = set_key(http, o->write_key, reterr);

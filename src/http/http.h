@@ -32,6 +32,7 @@ struct lb_http {
     size_t n_origins;
     lbi_grip_config *grip; /* proxies that may be in front; NULL = none */
     char grip_prefix[LBI_GRIP_PREFIX_MAX + 1];
+    char path_prefix[LB_HTTP_PREFIX_MAX + 1];
     unsigned grip_timeout_s, grip_keep_alive_s;
 
     lb_http_call *calls;   /* the store has their operations */

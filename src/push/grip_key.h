@@ -4,6 +4,7 @@
 
 #include "leaderboard.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,12 +22,15 @@ typedef struct lbi_grip_key {
     size_t size;
 } lbi_grip_key;
 
-/* A plain secret, or "base64:" and one. Not empty. */
+/* A plain secret, or "base64:" and one. Not empty, and nothing that looks like a public key. */
 int lbi_grip_key_secret(const char *text, lbi_grip_key *ret, lb_error *reterr);
 
-/* A secret as above, a public key as PEM (P-256) or as JWK (P-256, or a secret), or "fastly", the
- * key of Fastly's proxies.
+/* A secret as above, a public key of P-256 (PEM, DER or the point in Base64, JWK, each also after
+ * "base64:"), a secret as JWK, or "fastly", the key of Fastly's proxies.
  * Returns 0, LB_E_INVAL (with a sentence that repeats nothing of the text), LB_E_NOMEM. */
 int lbi_grip_key_parse(const char *text, lbi_grip_key *ret, lb_error *reterr);
+
+/* Is it the key of Fastly's proxies, however it was written? */
+bool lbi_grip_key_is_fastly(const lbi_grip_key *key);
 
 #endif

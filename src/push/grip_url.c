@@ -5,8 +5,10 @@
 #include "os/digest.h"
 #include "push/grip_token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FASTLY_HOST "api.fastly.com"
 
@@ -27,6 +29,14 @@ static char *split(char *text, char c)
         return NULL;
     *at = '\0';
     return at + 1;
+}
+
+static void lower(char *text)
+{
+    for (; *text; text++) {
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text + 'a' - 'A');
+    }
 }
 
 /* Text that goes into a header field. */
@@ -153,6 +163,17 @@ static bool is_visible(const char *text)
     return true;
 }
 
+/* One proxy has one name, whatever way it is written. */
+static void normalise_host(parts *p)
+{
+    const char *port = strcmp(p->scheme, "http") == 0 ? ":80" : ":443";
+    char *at = strrchr(p->host, ':');
+
+    lower(p->host);
+    if (at && strcmp(at, port) == 0)
+        *at = '\0';
+}
+
 static int parse_where(parts *p, lb_error *reterr)
 {
     char *at = strrchr(p->host, '@');
@@ -175,6 +196,7 @@ static int parse_where(parts *p, lb_error *reterr)
         return lbi_fail(reterr, LB_E_INVAL,
                         "the GRIP URL has no host as in http://host:5561/, or a character in it "
                         "that must be percent-encoded");
+    normalise_host(p);
     if ((p->path && !is_visible(p->path)) || (p->query && !is_visible(p->query)))
         return lbi_fail(reterr, LB_E_INVAL,
                         "the GRIP URL has a character that must be percent-encoded");
@@ -193,9 +215,13 @@ static int parse_parts(char *text, parts *p, lb_error *reterr)
     p->query = split(text, '?');
     p->host = strstr(text, "://");
     if (!p->host)
-        return lbi_fail(reterr, LB_E_INVAL, "the GRIP URL is none: write http://host:5561/");
+        return lbi_fail(
+            reterr, LB_E_INVAL,
+            "the GRIP URL is none: write http://host:5561/, and percent-encode keys, since "
+            "white space separates URLs");
     *p->host = '\0';
     p->host += 3;
+    lower(p->scheme);
     if (strcmp(p->scheme, "http") != 0 && strcmp(p->scheme, "https") != 0)
         return lbi_fail(reterr, LB_E_INVAL,
                         "the GRIP URL begins with neither http:// nor https://");
@@ -251,6 +277,7 @@ static int make_key(const parts *p, lbi_grip_proxy *proxy, lb_error *reterr)
  * that is shared already. The token of an API is not that. */
 static int make_verify_key(const parts *p, lbi_grip_proxy *proxy, lb_error *reterr)
 {
+    proxy->has_verify_key = p->verify_key != NULL;
     if (p->verify_key)
         return lbi_grip_key_parse(p->verify_key, &proxy->verify_key, reterr);
     if (p->verify_iss && strncmp(p->verify_iss, "fastly:", 7) == 0)
@@ -260,15 +287,29 @@ static int make_verify_key(const parts *p, lbi_grip_proxy *proxy, lb_error *rete
     return 0;
 }
 
+/* Every service of Fastly's has the same key: without the issuer anybody's would be ours. */
+static int check_issuer(const lbi_grip_proxy *proxy, lb_error *reterr)
+{
+    if (!proxy->verify_iss && lbi_grip_key_is_fastly(&proxy->verify_key))
+        return lbi_fail(reterr, LB_E_INVAL,
+                        "Fastly's key to verify with needs verify-iss=fastly:SERVICE in the GRIP "
+                        "URL");
+    return 0;
+}
+
+/* At whatever port. */
+static bool is_fastly_host(const char *host)
+{
+    size_t len = strlen(FASTLY_HOST);
+
+    return strncmp(host, FASTLY_HOST, len) == 0 && (host[len] == '\0' || host[len] == ':');
+}
+
 static int make_proxy(const parts *p, lbi_grip_proxy *proxy, lb_error *reterr)
 {
     int r = make_urls(p, proxy, reterr);
 
-    proxy->fastly = strcmp(p->host, FASTLY_HOST) == 0;
-    /* Every service of Fastly's has the same key: without the issuer anybody's would be ours. */
-    if (r == 0 && p->verify_key && strcmp(p->verify_key, "fastly") == 0 && !p->verify_iss)
-        r = lbi_fail(reterr, LB_E_INVAL,
-                     "verify-key=fastly in the GRIP URL needs verify-iss=fastly:SERVICE");
+    proxy->fastly = is_fastly_host(p->host);
     if (r == 0)
         r = make_key(p, proxy, reterr);
     if (r == 0)
@@ -277,6 +318,8 @@ static int make_proxy(const parts *p, lbi_grip_proxy *proxy, lb_error *reterr)
         r = copy_text(p->iss, &proxy->iss, reterr);
     if (r == 0)
         r = copy_text(p->verify_iss, &proxy->verify_iss, reterr);
+    if (r == 0)
+        r = check_issuer(proxy, reterr);
     /* Whoever gives a key means the key. */
     if (r == 0 && !p->key)
         r = copy_text(p->user, &proxy->user, reterr);
@@ -330,7 +373,7 @@ static char *next_url(char *text)
             next++;
         if (next == text)
             continue;
-        if (is_space(*text) || *next == '\0' || strncmp(next, "http", 4) == 0) {
+        if (is_space(*text) || *next == '\0' || strncasecmp(next, "http", 4) == 0) {
             *text = '\0';
             return next;
         }
@@ -338,22 +381,58 @@ static char *next_url(char *text)
     return text;
 }
 
-static int parse_urls(char *text, lbi_grip_config *config, lb_error *reterr)
+/* The last proxy gets a number if others have its name, as they may when only options in their URLs
+ * differ: people, and series of counters, have to tell them apart. */
+static int number_name(lbi_grip_config *config, lb_error *reterr)
+{
+    lbi_grip_proxy *proxy = &config->proxies[config->n - 1];
+    size_t len = strlen(proxy->name), same = 1;
+    char number[16], *name;
+
+    for (size_t i = 0; i + 1 < config->n; i++) {
+        const char *other = config->proxies[i].name;
+
+        same += strncmp(other, proxy->name, len) == 0 && (!other[len] || other[len] == '#');
+    }
+    if (same == 1)
+        return 0;
+    (void)snprintf(number, sizeof number, "#%zu", same);
+    name = joined(proxy->name, number, "");
+    if (!name)
+        return lbi_fail_nomem(reterr);
+    free(proxy->name);
+    proxy->name = name;
+    return 0;
+}
+
+static int parse_nth(char *text, lbi_grip_config *config, lb_error *reterr)
 {
     parts p;
+    int r = parse_parts(text, &p, reterr);
+
+    if (r == 0)
+        r = make_proxy(&p, &config->proxies[config->n++], reterr);
+    return r < 0 ? r : number_name(config, reterr);
+}
+
+static int parse_urls(char *text, lbi_grip_config *config, lb_error *reterr)
+{
+    lb_error error = {.msg = ""};
     int r = 0;
 
     while (is_space(*text) || *text == ',')
         text++;
-    while (*text && r == 0) {
+    for (size_t n = 1; *text && r == 0; n++) {
         char *next = next_url(text);
 
         if (config->n == LBI_GRIP_PROXIES)
             return lbi_fail(reterr, LB_E_INVAL, "there are more than %d GRIP URLs",
                             LBI_GRIP_PROXIES);
-        r = parse_parts(text, &p, reterr);
-        if (r == 0)
-            r = make_proxy(&p, &config->proxies[config->n++], reterr);
+        r = parse_nth(text, config, &error);
+        if (r < 0 && (n > 1 || *next))
+            r = lbi_fail(reterr, r, "URL %zu of several: %s", n, error.msg);
+        else if (r < 0)
+            r = lbi_fail(reterr, r, "%s", error.msg);
         text = next;
     }
     if (r == 0 && config->n == 0)
@@ -379,6 +458,22 @@ int lbi_grip_url_parse(const char *text, lbi_grip_config *ret, lb_error *reterr)
         lbi_grip_config_done(ret);
     lbi_wipe(copy, len);
     free(copy);
+    return r;
+}
+
+int lbi_grip_verify_with(lbi_grip_config *config, const char *key, lb_error *reterr)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < config->n && r == 0; i++) {
+        lbi_grip_proxy *proxy = &config->proxies[i];
+
+        if (proxy->has_verify_key)
+            continue;
+        r = lbi_grip_key_parse(key, &proxy->verify_key, reterr);
+        if (r == 0)
+            r = check_issuer(proxy, reterr);
+    }
     return r;
 }
 

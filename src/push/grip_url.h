@@ -3,7 +3,8 @@
  *     http[s]://[user[:password]@]host[:port][/path][?option=value&...]
  *
  * Options: iss, key (of publishing), verify-iss, verify-key (of Grip-Sig); others stay part of
- * the URL. Several URLs are separated by white space or commas. A '+' in a value is a plus. */
+ * the URL. Several URLs are separated by white space or commas. A '+' in a value is a plus. Scheme
+ * and host are taken in lower case, without the port that is the scheme's own. */
 #ifndef LBI_PUSH_GRIP_URL_H
 #define LBI_PUSH_GRIP_URL_H
 
@@ -14,7 +15,7 @@
 enum { LBI_GRIP_PROXIES = 16, LBI_GRIP_URL_MAX = 8192 };
 
 typedef struct lbi_grip_proxy {
-    char *name;        /* the URL without what is secret: for people */
+    char *name;        /* the URL without what is secret: for people; no two have the same */
     char *publish_url; /* ends in "/publish/", or that and further options */
     char *recover_url;
     char *user, *password; /* decoded; NULL = not given */
@@ -23,7 +24,8 @@ typedef struct lbi_grip_proxy {
     char *verify_iss;      /* or NULL */
     lbi_grip_key key;      /* makes tokens, with iss */
     lbi_grip_key verify_key;
-    bool fastly; /* is it Fastly's API? */
+    bool has_verify_key; /* the URL has it, not something else that can be checked with */
+    bool fastly;         /* is it Fastly's API? */
 } lbi_grip_proxy;
 
 typedef struct lbi_grip_config {
@@ -35,6 +37,9 @@ typedef struct lbi_grip_config {
  * lbi_grip_config_done() after success. Returns 0, LB_E_INVAL, LB_E_NOMEM. */
 int lbi_grip_url_parse(const char *text, lbi_grip_config *ret, lb_error *reterr);
 void lbi_grip_config_done(lbi_grip_config *config);
+
+/* The key of those whose URL has no verify-key. Returns 0, LB_E_INVAL, LB_E_NOMEM. */
+int lbi_grip_verify_with(lbi_grip_config *config, const char *key, lb_error *reterr);
 
 typedef enum lbi_grip_trust {
     LBI_GRIP_DIRECT,    /* no proxy of ours has sent the request */

@@ -8,6 +8,7 @@
 #include "push/relay.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TRY_US UINT64_C(500000)
@@ -15,18 +16,29 @@
 
 enum { TTL_MS = 4000, TIMEOUT_MS = 2000 };
 
-/* Relays that serve other proxies, or other channels, have a lease of their own. */
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Relays that serve other proxies, or other channels, have a lease of their own; in which order and
+ * how the proxies are written does not matter. */
 static int name_lease(lb_relay *relay, lb_error *reterr)
 {
+    const char *names[LB_PUSH_PROXIES_MAX];
+    size_t proxies = lbi_sender_proxies(relay->push->sender);
     uint8_t digest[LBI_SHA256_SIZE];
     lbi_buf text;
     int r, n;
 
+    for (size_t i = 0; i < proxies; i++)
+        names[i] = lbi_sender_counters(relay->push->sender, i)->proxy;
+    qsort(names, proxies, sizeof names[0], compare_names);
     lbi_buf_init(&text, 65536);
     (void)lbi_buf_add_text(&text, relay->prefix);
-    for (size_t i = 0; i < lbi_sender_proxies(relay->push->sender); i++) {
+    for (size_t i = 0; i < proxies; i++) {
         (void)lbi_buf_add_char(&text, '\n');
-        (void)lbi_buf_add_text(&text, lbi_sender_counters(relay->push->sender, i)->proxy);
+        (void)lbi_buf_add_text(&text, names[i]);
     }
     r = text.code;
     if (r == 0)
@@ -52,6 +64,19 @@ int lbi_lease_init(lb_relay *relay, lb_error *reterr)
 
 static int ask(lb_relay *relay, uint32_t ttl_ms, uint64_t now_us);
 
+/* Without the lease it can do nothing: that is said, once. */
+static void tell_lease(lb_relay *relay, int code, const char *why)
+{
+    if (code < 0 && !relay->lease_failing)
+        lbi_push_tell(relay->push, LB_NOTICE_RELAY, code,
+                      "the relay cannot ask the database whether it is the active one, and tries "
+                      "again: %.140s",
+                      *why ? why : lb_strerror(code));
+    else if (code >= 0 && relay->lease_failing)
+        lbi_push_tell(relay->push, LB_NOTICE_RELAY, 0, "the database answers the relay again");
+    relay->lease_failing = code < 0;
+}
+
 static void take_answer(lb_relay *relay, int code, uint64_t asked_us, uint64_t now_us)
 {
     relay->lease_next_us = now_us + TRY_US;
@@ -64,6 +89,8 @@ static void take_answer(lb_relay *relay, int code, uint64_t asked_us, uint64_t n
         relay->lease_until_us = 0;
         if (relay->active)
             lbi_relay_deactivate(relay);
+        else
+            lbi_relay_stand_by(relay);
     }
     /* An error changes nothing: the lease is kept for as long as it was promised. */
 }
@@ -78,10 +105,12 @@ static void on_lease(const lb_result *result, void *user)
     if (!relay)
         return;
     relay->leasing = false;
-    if (!relay->giving_up)
+    if (!relay->giving_up) {
+        tell_lease(relay, result->code, result->message);
         take_answer(relay, result->code, asked_us, now_us);
-    else if (!gave_up && result->code > 0) /* it was asked for before */
+    } else if (!gave_up && result->code > 0) { /* it was asked for before */
         (void)ask(relay, 0, now_us);
+    }
 }
 
 static int ask(lb_relay *relay, uint32_t ttl_ms, uint64_t now_us)
@@ -113,9 +142,17 @@ void lbi_lease_give_up(lb_relay *relay)
     relay->active = false;
 }
 
+bool lbi_lease_is_over(lb_relay *relay, uint64_t now_us)
+{
+    if (!relay->active || relay->lease_until_us > now_us)
+        return false;
+    lbi_relay_deactivate(relay);
+    return true;
+}
+
 int lbi_lease_process(lb_relay *relay, uint64_t now_us)
 {
-    int done = 0;
+    int done = 0, r;
 
     if (relay->giving_up)
         return 0;
@@ -126,13 +163,13 @@ int lbi_lease_process(lb_relay *relay, uint64_t now_us)
         lbi_relay_activate(relay, now_us);
         return 1;
     }
-    if (relay->active && relay->lease_until_us <= now_us) {
-        lbi_relay_deactivate(relay);
+    if (lbi_lease_is_over(relay, now_us))
         done = 1;
-    }
     if (!relay->leasing && relay->lease_next_us <= now_us) {
         relay->lease_next_us = now_us + TRY_US;
-        (void)ask(relay, TTL_MS, now_us);
+        r = ask(relay, TTL_MS, now_us);
+        if (r < 0)
+            tell_lease(relay, r, "");
         done = 1;
     }
     return done;

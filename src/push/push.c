@@ -145,13 +145,32 @@ int lb_push_process(lb_push *push)
     if (push->busy)
         return LB_E_BUSY;
     push->busy = true;
-    r = lbi_poller_dispatch(push->poller);
     now_us = lbi_clock_us();
+    DL_FOREACH (push->relays, relay)
+        (void)lbi_lease_is_over(relay, now_us); /* after a pause */
+    r = lbi_poller_dispatch(push->poller);
     r |= lbi_sender_process(push->sender, now_us);
     DL_FOREACH (push->relays, relay)
         r |= lbi_relay_process(relay, now_us);
     push->busy = false;
     return r;
+}
+
+int lb_push_wait(lb_push *push, uint64_t timeout_us)
+{
+    uint64_t deadline = LB_NEVER, now;
+    int r = lb_push_deadline(push, &deadline);
+
+    if (r < 0)
+        return r;
+    now = lbi_clock_us();
+    if (deadline <= now)
+        return 1;
+    if (deadline != LB_NEVER && deadline - now <= timeout_us) {
+        r = lbi_poller_wait(push->poller, deadline - now);
+        return r < 0 ? r : 1;
+    }
+    return lbi_poller_wait(push->poller, timeout_us);
 }
 
 int lb_push_proxies(lb_push *push)

@@ -17,6 +17,7 @@ typedef struct lbi_slot {
     UT_hash_handle hh;
     struct lbi_slot *prev, *next; /* among the idle ones */
     lbi_entry *waiting;           /* the newest state */
+    const void *owner;            /* of the state that came last */
     unsigned busy;                /* entries that point here */
     char last_id[LBI_GRIP_ID_MAX + 1];
     char channel[];
@@ -80,6 +81,7 @@ static int keep(const lb_push_message *m, const lbi_buf *formats, lbi_publicatio
         .latest = (m->flags & LB_PUSH_LATEST) != 0,
         .action = action_of(m),
         .formats_len = formats->len,
+        .size = sizeof *p + size,
     };
     at = p->text;
     p->channel = keep_text(&at, m->channel, strlen(m->channel));
@@ -164,13 +166,37 @@ static void free_entry(lbi_entry *entry)
     free(entry);
 }
 
+static void count(lbi_queue *queue, const lbi_entry *entry)
+{
+    size_t size = sizeof *entry + entry->publication->size;
+
+    queue->counters.waiting++;
+    queue->n_due += entry->due;
+    if (entry->publication->latest)
+        queue->state_bytes += size;
+    else
+        queue->message_bytes += size;
+}
+
+static void uncount(lbi_queue *queue, const lbi_entry *entry)
+{
+    size_t size = sizeof *entry + entry->publication->size;
+
+    queue->counters.waiting--;
+    queue->n_due -= entry->due;
+    if (entry->publication->latest)
+        queue->state_bytes -= size;
+    else
+        queue->message_bytes -= size;
+}
+
 /* The end of an entry that is in no list any more. */
 static void finish(lbi_queue *queue, lbi_entry *entry, int code, int status)
 {
     if (entry->slot)
         release_slot(queue, entry->slot);
     entry->slot = NULL;
-    queue->counters.waiting--;
+    uncount(queue, entry);
     entry->result = (lb_push_result){.proxy = queue->proxy, .code = code, .status = status};
     if (entry->publication->done)
         DL_APPEND(queue->results, entry);
@@ -184,10 +210,22 @@ static void supersede(lbi_queue *queue, lbi_entry *entry)
     finish(queue, entry, LB_E_CANCELED, 0);
 }
 
-void lbi_queue_init(lbi_queue *queue, int proxy, size_t max_channels, size_t max_messages)
+/* What waits for an entry waits for the newer one of its channel. */
+static void inherit(lbi_queue *queue, lbi_entry *newer, const lbi_entry *old)
 {
-    *queue =
-        (lbi_queue){.proxy = proxy, .max_channels = max_channels, .max_messages = max_messages};
+    if (old->due && !newer->due) {
+        newer->due = true;
+        queue->n_due++;
+    }
+}
+
+void lbi_queue_init(lbi_queue *queue, int proxy, size_t max_channels, size_t max_messages,
+                    size_t max_bytes)
+{
+    *queue = (lbi_queue){.proxy = proxy,
+                         .max_channels = max_channels,
+                         .max_messages = max_messages,
+                         .max_bytes = max_bytes};
 }
 
 static void cancel_list(lbi_queue *queue, lbi_entry **list, int code)
@@ -227,25 +265,37 @@ void lbi_queue_done(lbi_queue *queue)
 
 /* ---- Putting in ----------------------------------------------------------------------------- */
 
-void lbi_queue_forget(lbi_queue *queue)
+void lbi_queue_forget(lbi_queue *queue, const void *owner)
 {
     lbi_slot *slot, *tmp;
-    lbi_entry *entry;
+    lbi_entry *entry, *next;
 
     DL_FOREACH (queue->flight, entry)
-        entry->stale |= entry->slot != NULL;
-    while ((entry = queue->states)) {
+        entry->stale |= entry->slot && (!owner || entry->publication->owner == owner);
+    DL_FOREACH_SAFE (queue->states, entry, next) {
+        if (owner && entry->publication->owner != owner)
+            continue;
         DL_DELETE(queue->states, entry);
         entry->slot->waiting = NULL;
         supersede(queue, entry);
     }
     HASH_ITER (hh, queue->slots, slot, tmp) {
+        if (owner && slot->owner != owner)
+            continue;
         slot->last_id[0] = '\0';
         if (slot->busy == 0) {
             DL_DELETE(queue->idle, slot);
             free_slot(queue, slot);
         }
     }
+}
+
+/* There is no room: no state waits any more, listeners have to ask. */
+static void overflow(lbi_queue *queue)
+{
+    lbi_queue_forget(queue, NULL);
+    queue->recover = true;
+    queue->counters.overflows++;
 }
 
 /* The channel of a state; makes room for it. NULL: out of memory. */
@@ -256,11 +306,8 @@ static lbi_slot *slot_for(lbi_queue *queue, const char *channel)
     HASH_FIND(hh, queue->slots, channel, strlen(channel), slot);
     if (slot)
         return slot;
-    if (queue->n_slots >= queue->max_channels && !queue->idle) {
-        lbi_queue_forget(queue);
-        queue->recover = true;
-        queue->counters.overflows++;
-    }
+    if (queue->n_slots >= queue->max_channels && !queue->idle)
+        overflow(queue);
     if (queue->n_slots >= queue->max_channels && (slot = queue->idle)) {
         DL_DELETE(queue->idle, slot);
         free_slot(queue, slot);
@@ -280,13 +327,18 @@ static void doubt(lbi_queue *queue, lbi_entry *entry, uint64_t now_us)
 
 static int put_state(lbi_queue *queue, lbi_entry *entry, uint64_t now_us)
 {
-    lbi_slot *slot = slot_for(queue, entry->publication->channel);
+    lbi_slot *slot;
     lbi_entry *old;
 
+    if (queue->states && queue->state_bytes + entry->publication->size > queue->max_bytes)
+        overflow(queue);
+    slot = slot_for(queue, entry->publication->channel);
     if (!slot)
         return LB_E_NOMEM;
     entry->slot = slot;
+    slot->owner = entry->publication->owner;
     use_slot(queue, slot);
+    count(queue, entry);
     old = slot->waiting;
     slot->waiting = entry;
     if (!old) {
@@ -295,21 +347,25 @@ static int put_state(lbi_queue *queue, lbi_entry *entry, uint64_t now_us)
     }
     DL_REPLACE_ELEM(queue->states, old, entry);
     doubt(queue, old, now_us);
+    inherit(queue, entry, old);
     supersede(queue, old);
     return 0;
 }
 
 static void put_message(lbi_queue *queue, lbi_entry *entry)
 {
-    lbi_entry *oldest = queue->messages;
+    lbi_entry *oldest;
 
     DL_APPEND(queue->messages, entry);
-    if (++queue->n_messages <= queue->max_messages || !oldest)
-        return;
-    DL_DELETE(queue->messages, oldest);
-    queue->n_messages--;
-    queue->counters.lost++;
-    finish(queue, oldest, LB_E_LIMIT, 0);
+    queue->n_messages++;
+    count(queue, entry);
+    while ((queue->n_messages > queue->max_messages || queue->message_bytes > queue->max_bytes) &&
+           (oldest = queue->messages) != entry) {
+        DL_DELETE(queue->messages, oldest);
+        queue->n_messages--;
+        queue->counters.lost++;
+        finish(queue, oldest, LB_E_LIMIT, 0);
+    }
 }
 
 int lbi_queue_put(lbi_queue *queue, lbi_publication *publication, uint64_t now_us)
@@ -319,12 +375,12 @@ int lbi_queue_put(lbi_queue *queue, lbi_publication *publication, uint64_t now_u
     if (!entry)
         return LB_E_NOMEM;
     entry->publication = publication;
+    entry->due = publication->due;
     if (publication->latest && put_state(queue, entry, now_us) < 0) {
         free(entry);
         return LB_E_NOMEM;
     }
     publication->refs++;
-    queue->counters.waiting++;
     if (!publication->latest)
         put_message(queue, entry);
     return 0;
@@ -332,7 +388,35 @@ int lbi_queue_put(lbi_queue *queue, lbi_publication *publication, uint64_t now_u
 
 bool lbi_queue_waits(const lbi_queue *queue)
 {
-    return queue->states || queue->messages || queue->recover;
+    return queue->states || queue->messages;
+}
+
+bool lbi_queue_is_stale(const lbi_queue *queue)
+{
+    const lbi_entry *entry;
+
+    DL_FOREACH (queue->flight, entry) {
+        if (entry->stale)
+            return true;
+    }
+    return false;
+}
+
+static void mark_list(lbi_queue *queue, lbi_entry *list)
+{
+    lbi_entry *entry;
+
+    DL_FOREACH (list, entry) {
+        queue->n_due += !entry->due;
+        entry->due = true;
+    }
+}
+
+void lbi_queue_mark(lbi_queue *queue)
+{
+    mark_list(queue, queue->flight);
+    mark_list(queue, queue->states);
+    mark_list(queue, queue->messages);
 }
 
 /* ---- Sending -------------------------------------------------------------------------------- */
@@ -443,6 +527,8 @@ static void again(lbi_queue *queue, lbi_entry *entry, bool uncertain, uint64_t n
         queue->n_messages++;
     } else if (entry->stale || slot->waiting) {
         doubt(queue, entry, now_us);
+        if (slot->waiting)
+            inherit(queue, slot->waiting, entry);
         supersede(queue, entry);
     } else {
         DL_PREPEND(queue->states, entry);
@@ -471,6 +557,7 @@ void lbi_queue_refused(lbi_queue *queue, int status)
         queue->counters.refused++;
         if (entry->slot)
             entry->slot->last_id[0] = '\0';
+        queue->missed |= entry->slot && !entry->slot->waiting && !entry->stale;
         finish(queue, entry, LB_E_QUERY, status);
     }
 }

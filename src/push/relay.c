@@ -13,6 +13,8 @@
 
 #define RETRY_US UINT64_C(1000000)
 #define RECOVER_EVERY_US UINT64_C(5000000)
+/* For the answer to the lease that is given up; without one it runs out. */
+#define GIVE_UP_US UINT64_C(1000000)
 /* For so long a proxy may have a state that another relay has published. */
 #define FOREIGN_US UINT64_C(65000000)
 
@@ -27,6 +29,7 @@ struct lbi_relay_board {
     lbi_timer timer;
     bool resting, reading;
     bool dirty;                /* it has changed since it was read */
+    bool due;                  /* it had when the relay was told to stop */
     uint64_t next_us;          /* not before */
     char state[LB_STATE_SIZE]; /* what was published last, "" = not known */
     char id[LB_BOARD_MAX + 1];
@@ -83,6 +86,7 @@ static void schedule(lb_relay *relay, lbi_relay_board *board, uint64_t at_us)
 static void forget_board(lb_relay *relay, lbi_relay_board *board)
 {
     wake(relay, board);
+    relay->n_due -= board->due;
     HASH_DEL(relay->boards, board);
     relay->n_boards--;
     free(board);
@@ -125,6 +129,13 @@ static void recover_later(lb_relay *relay, uint64_t now_us)
                   relay->max_boards);
 }
 
+/* It is read again before the relay ends. */
+static void mark(lb_relay *relay, lbi_relay_board *board)
+{
+    relay->n_due += !board->due;
+    board->due = board->dirty = true;
+}
+
 /* A board may have changed. */
 static void touch(lb_relay *relay, const char *id, uint64_t now_us)
 {
@@ -138,6 +149,8 @@ static void touch(lb_relay *relay, const char *id, uint64_t now_us)
         return;
     }
     board->dirty = true;
+    if (relay->stopping && relay->listing) /* it was not known before */
+        mark(relay, board);
     if (board->reading)
         return;
     if (relay->active) {
@@ -175,6 +188,8 @@ static int publish(lb_relay *relay, const lbi_relay_board *board, const lb_push_
     r = lbi_publication_new(&m, &publication, NULL);
     if (r < 0)
         return r;
+    publication->owner = relay;
+    publication->due = board->due;
     r = lbi_sender_publish(relay->push->sender, publication);
     lbi_publication_unref(publication);
     if (r == 0)
@@ -265,6 +280,7 @@ static void on_read(const lb_result *result, void *user)
     if (relay) {
         uint64_t now_us = lbi_clock_us();
 
+        (void)lbi_lease_is_over(relay, now_us);
         lbi_put_list_end(&job->json);
         relay->n_reads--;
         board->reading = false;
@@ -276,6 +292,8 @@ static void on_read(const lb_result *result, void *user)
             board->next_us = now_us + RETRY_US;
         } else {
             relay->read_failing = false;
+            relay->n_due -= board->due && job->due;
+            board->due = board->due && !job->due;
         }
         if (relay->active && board->dirty)
             schedule(relay, board, now_us);
@@ -296,6 +314,7 @@ static void start_read(lb_relay *relay, lbi_relay_board *board, uint64_t now_us)
     range.flags = LB_READ_STATE | LB_READ_DURABLE;
     if (job) {
         job->board = board;
+        job->due = board->due;
         lbi_put_list_begin(&job->json, "players");
         r = lb_board_get_start(relay->client, board->id, &range, on_row, on_read, job, &job->op,
                                NULL);
@@ -428,8 +447,9 @@ void lbi_relay_activate(lb_relay *relay, uint64_t now_us)
     relay->active = true;
     relay->active_us = now_us;
     relay->active_wall_us = lbi_clock_wall_us();
+    relay->standing_by = false;
     relay->counters.activations++;
-    lbi_sender_forget(relay->push->sender);
+    lbi_sender_forget(relay->push->sender, relay);
     HASH_ITER (hh, relay->boards, board, tmp)
         board->state[0] = '\0';
     resync(relay, now_us);
@@ -442,18 +462,31 @@ void lbi_relay_deactivate(lb_relay *relay)
 
     relay->active = false;
     relay->list_us = LB_NEVER;
-    lbi_sender_forget(relay->push->sender);
+    lbi_sender_forget(relay->push->sender, relay);
     HASH_ITER (hh, relay->boards, board, tmp) {
         if (!board->reading)
             rest(relay, board);
     }
-    lbi_push_tell(relay->push, LB_NOTICE_RELAY, 0, "this relay stands by: another one is active");
+    lbi_relay_stand_by(relay);
+}
+
+void lbi_relay_stand_by(lb_relay *relay)
+{
+    if (!relay->standing_by)
+        lbi_push_tell(relay->push, LB_NOTICE_RELAY, 0,
+                      "this relay stands by: another one is active");
+    relay->standing_by = true;
 }
 
 /* ---- Stopping ------------------------------------------------------------------------------- */
 
+/* Until the lease is given up changes are followed and published, or nobody would: proxies that work
+ * do not wait for one that does not. What has to be published before is what had changed by now. */
 int lb_relay_stop(lb_relay *relay, uint32_t timeout_ms, lb_relay_stopped_fn fn, void *user)
 {
+    lbi_relay_board *board, *tmp;
+    uint64_t now_us = lbi_clock_us();
+
     if (!relay)
         return LB_E_INVAL;
     if (lbi_push_check(relay->push, NULL) < 0)
@@ -461,18 +494,35 @@ int lb_relay_stop(lb_relay *relay, uint32_t timeout_ms, lb_relay_stopped_fn fn, 
     if (relay->stopping)
         return LB_E_STATE;
     relay->stopping = true;
-    relay->stop_us = lbi_clock_us() + timeout_ms * UINT64_C(1000);
+    relay->stop_us = now_us + timeout_ms * UINT64_C(1000);
     relay->stopped_fn = fn;
     relay->stopped_user = user;
-    relay->changes = lb_changes_cancel(relay->changes);
+    if (relay->recover_us != LB_NEVER)
+        relay->recover_us = now_us;
+    HASH_ITER (hh, relay->boards, board, tmp) {
+        if (!board->resting)
+            mark(relay, board);
+    }
+    lbi_sender_mark(relay->push->sender);
     return 0;
 }
 
 static bool is_drained(const lb_relay *relay)
 {
-    return !relay->active ||
-           (relay->n_reads == 0 && !relay->listing && relay->list_us == LB_NEVER &&
-            !lbi_heap_first(&relay->due) && lbi_sender_is_idle(relay->push->sender));
+    return !relay->active || (relay->n_due == 0 && !relay->listing && relay->list_us == LB_NEVER &&
+                              lbi_sender_is_drained(relay->push->sender));
+}
+
+/* From now on another relay may be active: nothing of ours may come after what it publishes. */
+static void give_up(lb_relay *relay, uint64_t now_us)
+{
+    relay->stop_code = is_drained(relay) ? 0 : LB_E_TIMEOUT;
+    if (relay->active && relay->stop_code == 0)
+        relay->stop_code = lbi_sender_outcome(relay->push->sender);
+    relay->stop_us = now_us + GIVE_UP_US;
+    relay->changes = lb_changes_cancel(relay->changes);
+    lbi_sender_forget(relay->push->sender, relay);
+    lbi_lease_give_up(relay);
 }
 
 static int process_stop(lb_relay *relay, uint64_t now_us)
@@ -481,17 +531,17 @@ static int process_stop(lb_relay *relay, uint64_t now_us)
 
     if (!relay->stopping || relay->stopped)
         return 0;
-    if (!relay->giving_up && is_drained(relay)) {
-        lbi_lease_give_up(relay);
+    if (!relay->giving_up) {
+        if (!late && !is_drained(relay))
+            return 0;
+        give_up(relay, now_us);
         return 1;
     }
-    if (!late && (!relay->giving_up || relay->leasing))
+    if (!late && relay->leasing)
         return 0;
     relay->stopped = true;
-    relay->active = false;
     if (relay->stopped_fn)
-        relay->stopped_fn(relay->giving_up ? 0 : LB_E_TIMEOUT, relay->stopped_user);
-    relay->giving_up = true;
+        relay->stopped_fn(relay->stop_code, relay->stopped_user);
     return 1;
 }
 
@@ -616,6 +666,7 @@ lb_relay *lb_relay_free(lb_relay *relay)
     if (!relay || lbi_push_check(relay->push, NULL) < 0 || relay->push->busy)
         return NULL;
     (void)lb_changes_cancel(relay->changes);
+    lbi_sender_forget(relay->push->sender, relay);
     leave_jobs(relay);
     HASH_ITER (hh, relay->boards, board, tmp)
         forget_board(relay, board);

@@ -25,7 +25,7 @@ struct lb_relay {
     lbi_relay_board *resting; /* the one that is forgotten first in front */
     lbi_heap due;
     lbi_relay_job *jobs; /* operations that the client has */
-    size_t n_reads;
+    size_t n_reads, n_due;
     bool read_failing; /* that was said already */
 
     /* Boards are listed when some may have changed that are not known. */
@@ -38,14 +38,16 @@ struct lb_relay {
     /* lease.c */
     char lease[LB_BOARD_MAX + 1], holder[LBI_UUID_LEN + 1];
     bool leasing;
-    uint64_t lease_next_us;  /* when to ask for it again */
-    uint64_t lease_until_us; /* ours until then */
+    bool lease_failing, standing_by; /* that was said already */
+    uint64_t lease_next_us;          /* when to ask for it again */
+    uint64_t lease_until_us;         /* ours until then */
     bool active;
     uint64_t active_us; /* since */
     int64_t active_wall_us;
 
     bool stopping, giving_up, stopped;
     uint64_t stop_us; /* at the latest */
+    int stop_code;
     lb_relay_stopped_fn stopped_fn;
     void *stopped_user;
     lb_relay_counters counters;
@@ -62,6 +64,7 @@ struct lbi_relay_job {
     uint64_t begin_us;
     size_t n_boards; /* of a list */
     bool gives_up;   /* the lease */
+    bool due;        /* a read that began after somebody has begun to wait for it */
 };
 
 lbi_relay_job *lbi_relay_job_new(lb_relay *relay);
@@ -75,10 +78,16 @@ lb_relay *lbi_relay_job_end(lbi_relay_job *job);
 void lbi_relay_activate(lb_relay *relay, uint64_t now_us);
 void lbi_relay_deactivate(lb_relay *relay);
 
+/* Says so, once. */
+void lbi_relay_stand_by(lb_relay *relay);
+
 /* ---- lease.c ---- */
 
 int lbi_lease_init(lb_relay *relay, lb_error *reterr);
 int lbi_lease_process(lb_relay *relay, uint64_t now_us);
+
+/* After a pause another one may be active: asked before anything is published. */
+bool lbi_lease_is_over(lb_relay *relay, uint64_t now_us);
 uint64_t lbi_lease_deadline(const lb_relay *relay);
 
 /* Gives it up; relay->leasing until that is done. */

@@ -16,8 +16,10 @@
 
 #define RETRY_MIN_US UINT64_C(100000)
 #define RETRY_MAX_US UINT64_C(10000000)
+#define RECOVER_EVERY_US UINT64_C(5000000)
 
 enum { DEFAULT_TIMEOUT_MS = 10000, CONNECT_TIMEOUT_MS = 5000, DEFAULT_COUNT = 10000 };
+enum { DEFAULT_BYTES = 64 * 1024 * 1024 };
 enum { ANSWER_KEPT = 160, ANSWER_MAX = 65536, RETRY_AFTER_MAX_S = 60 };
 
 /* A connection of curl's. */
@@ -38,7 +40,9 @@ typedef struct lane {
     bool busy;              /* a request is under way */
     bool recovering;        /* it is the one that says that listeners missed something */
     bool failing, refusing; /* that was said already */
+    bool refused;           /* what was published last */
     uint64_t retry_us, delay_us;
+    uint64_t recover_us; /* not again before */
     char answer[ANSWER_KEPT + 1];
     size_t answer_len, answer_total;
     char error[CURL_ERROR_SIZE];
@@ -281,6 +285,12 @@ static void describe(const lane *l, CURLcode code, long status, lb_error *ret)
                        l->answer);
 }
 
+static void end_recover(lane *l, uint64_t now_us)
+{
+    l->queue.recover = false;
+    l->recover_us = now_us + RECOVER_EVERY_US;
+}
+
 static void succeed(lane *l, int status, uint64_t now_us)
 {
     lb_error text;
@@ -292,7 +302,11 @@ static void succeed(lane *l, int status, uint64_t now_us)
     l->failing = l->refusing = false;
     l->delay_us = l->retry_us = 0;
     if (l->recovering)
-        l->queue.recover = false;
+        end_recover(l, now_us);
+    /* Nobody sends again what was refused: whoever listens has to ask. */
+    else if (l->queue.missed)
+        l->queue.recover = true;
+    l->queue.missed = l->refused = false;
     lbi_queue_sent(&l->queue, status, now_us);
 }
 
@@ -322,7 +336,7 @@ static void fail(lane *l, CURLcode code, long status, uint64_t now_us)
     lbi_queue_again(&l->queue, status != 429 && !(status == 0 && never_sent(code)), now_us);
 }
 
-static void refuse(lane *l, long status)
+static void refuse(lane *l, long status, uint64_t now_us)
 {
     lb_error text;
 
@@ -334,7 +348,9 @@ static void refuse(lane *l, long status)
     l->delay_us = l->retry_us = 0;
     /* A proxy that knows no such request: its listeners ask by themselves after a while. */
     if (l->recovering)
-        l->queue.recover = false;
+        end_recover(l, now_us);
+    else
+        l->refused = true;
     lbi_queue_refused(&l->queue, (int)status);
 }
 
@@ -350,7 +366,7 @@ static void finish_request(lane *l, CURLcode code, uint64_t now_us)
     else if (status < 200 || status == 408 || status == 429 || status >= 500)
         fail(l, code, status < 200 ? 0 : status, now_us);
     else
-        refuse(l, status);
+        refuse(l, status, now_us);
     end_request(l);
 }
 
@@ -373,14 +389,28 @@ static int collect(lbi_sender *sender, uint64_t now_us)
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
+/* When its next request is to be sent. */
+static uint64_t lane_due(const lane *l)
+{
+    uint64_t due = LB_NEVER;
+
+    if (l->busy)
+        return LB_NEVER;
+    if (lbi_queue_waits(&l->queue))
+        due = 0;
+    else if (l->queue.recover)
+        due = l->recover_us;
+    return due < l->retry_us ? l->retry_us : due;
+}
+
 static int process_lane(lane *l, uint64_t now_us)
 {
     int r = 1;
 
-    if (l->busy || l->retry_us > now_us || !lbi_queue_waits(&l->queue))
+    if (lane_due(l) > now_us)
         return 0;
     lbi_buf_init(&l->body, LBI_GRIP_BODY_MAX);
-    l->recovering = l->queue.recover;
+    l->recovering = l->queue.recover && l->recover_us <= now_us;
     if (!l->recovering)
         r = lbi_queue_fill(&l->queue, &l->body, now_us);
     if (r > 0)
@@ -420,8 +450,8 @@ uint64_t lbi_sender_deadline(const lbi_sender *sender)
 
         if (l->queue.results)
             return 0;
-        if (!l->busy && lbi_queue_waits(&l->queue) && l->retry_us < ret)
-            ret = l->retry_us;
+        if (lane_due(l) < ret)
+            ret = lane_due(l);
     }
     return ret;
 }
@@ -431,9 +461,9 @@ static void tell_overflow(lane *l)
     lb_error text;
 
     (void)lbi_fail(&text, LB_E_LIMIT,
-                   "more than %zu channels wait for the proxy %.80s: it is told to have its "
-                   "listeners ask again instead",
-                   l->queue.max_channels, l->proxy->name);
+                   "more than %zu channels or %zu bytes wait for the proxy %.80s: it is told to "
+                   "have its listeners ask again instead",
+                   l->queue.max_channels, l->queue.max_bytes, l->proxy->name);
     tell(l->sender, LB_NOTICE_PUSH_OVERFLOW, LB_E_LIMIT, &text);
 }
 
@@ -454,10 +484,23 @@ int lbi_sender_publish(lbi_sender *sender, lbi_publication *publication)
     return r;
 }
 
-void lbi_sender_forget(lbi_sender *sender)
+/* What may not have been read yet will not be. */
+static void abort_request(lane *l)
 {
-    for (size_t i = 0; i < sender->n; i++)
-        lbi_queue_forget(&sender->lanes[i].queue);
+    (void)curl_multi_remove_handle(l->sender->multi, l->easy);
+    lbi_queue_again(&l->queue, true, lbi_clock_us());
+    end_request(l);
+}
+
+void lbi_sender_forget(lbi_sender *sender, const void *owner)
+{
+    for (size_t i = 0; i < sender->n; i++) {
+        lane *l = &sender->lanes[i];
+
+        lbi_queue_forget(&l->queue, owner);
+        if (l->busy && lbi_queue_is_stale(&l->queue))
+            abort_request(l);
+    }
 }
 
 void lbi_sender_recover(lbi_sender *sender)
@@ -466,13 +509,43 @@ void lbi_sender_recover(lbi_sender *sender)
         sender->lanes[i].queue.recover = true;
 }
 
-bool lbi_sender_is_idle(const lbi_sender *sender)
+void lbi_sender_mark(lbi_sender *sender)
 {
+    for (size_t i = 0; i < sender->n; i++)
+        lbi_queue_mark(&sender->lanes[i].queue);
+}
+
+static bool lacks(const lane *l)
+{
+    return l->queue.n_due > 0 || l->queue.recover;
+}
+
+bool lbi_sender_is_drained(const lbi_sender *sender)
+{
+    bool one_fails = false, one_works = false;
+
     for (size_t i = 0; i < sender->n; i++) {
-        if (sender->lanes[i].busy || lbi_queue_waits(&sender->lanes[i].queue))
+        const lane *l = &sender->lanes[i];
+
+        if (lacks(l) && !l->failing)
             return false;
+        one_fails |= lacks(l);
+        one_works |= !l->failing;
     }
-    return true;
+    return !one_fails || one_works;
+}
+
+int lbi_sender_outcome(const lbi_sender *sender)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < sender->n; i++) {
+        if (lacks(&sender->lanes[i]))
+            return LB_E_TIMEOUT;
+        if (sender->lanes[i].refused)
+            r = LB_E_QUERY;
+    }
+    return r;
 }
 
 size_t lbi_sender_proxies(const lbi_sender *sender)
@@ -495,7 +568,8 @@ static int init_lanes(lbi_sender *sender, const lb_push_options *o)
         l->sender = sender;
         l->proxy = &sender->config.proxies[i];
         lbi_queue_init(&l->queue, (int)i, o->max_channels ? o->max_channels : DEFAULT_COUNT,
-                       o->max_messages ? o->max_messages : DEFAULT_COUNT);
+                       o->max_messages ? o->max_messages : DEFAULT_COUNT,
+                       o->max_bytes ? o->max_bytes : DEFAULT_BYTES);
         l->queue.counters.proxy = l->proxy->name;
         sender->n++;
         if (set_up(l, o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS) < 0)

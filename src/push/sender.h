@@ -20,14 +20,21 @@ void lbi_sender_free(lbi_sender *sender);
 /* At every proxy. Takes references of its own. Returns 0 or LB_E_NOMEM. */
 int lbi_sender_publish(lbi_sender *sender, lbi_publication *publication);
 
-/* States wait no more and are chained to nothing that is known: somebody else has published. */
-void lbi_sender_forget(lbi_sender *sender);
+/* No state of this owner waits or is being sent any more, none is chained to what is known:
+ * somebody else has published, or is about to. */
+void lbi_sender_forget(lbi_sender *sender, const void *owner);
 
 /* Listeners may have missed something on any channel: the proxies are told so. */
 void lbi_sender_recover(lbi_sender *sender);
 
-/* Does nothing wait, and is nothing being sent? */
-bool lbi_sender_is_idle(const lbi_sender *sender);
+/* All that waits now, and what is published as due, has to end before the drain has. A proxy that
+ * fails holds it up only when no other works. */
+void lbi_sender_mark(lbi_sender *sender);
+bool lbi_sender_is_drained(const lbi_sender *sender);
+
+/* Of the drain: 0, LB_E_TIMEOUT = not every proxy has everything, LB_E_QUERY = one has refused what
+ * it was sent last. */
+int lbi_sender_outcome(const lbi_sender *sender);
 
 size_t lbi_sender_proxies(const lbi_sender *sender);
 const lb_push_counters *lbi_sender_counters(const lbi_sender *sender, size_t proxy);

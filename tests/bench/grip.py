@@ -19,11 +19,9 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "server"))
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "live"))
 
 from grip import PREFIX, Pushpin, Relay, free_ports  # noqa: E402
-from harness import LBCTL, Listener, Server, Skip, until  # noqa: E402
-from server_rethinkdb import Database  # noqa: E402
+from harness import LBCTL, Listener, RethinkDB, Server, Skip, until  # noqa: E402
 
 ADDS = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 BOARDS = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
@@ -193,7 +191,7 @@ def sqlite(stack):
 
 
 def rethinkdb(stack):
-    return stack.enter_context(contextlib.closing(Database())).url()
+    return stack.enter_context(contextlib.closing(RethinkDB("."))).url
 
 
 def main():

@@ -23,6 +23,7 @@ test_arguments() {
     relay_says 2 'interval' --grip-url http://h --interval 0
     relay_says 2 'prefix' --grip-url http://h --prefix 'a;b'
     relay_says 2 'key' --grip-url 'http://h?iss=i&key=base64:SECRET!'
+    relay_says 2 'URL 2 of several' --grip-url 'http://h?key=my key'
     [[ $err != *SECRET* ]] || fail 'it tells the key' "$err"
     check_nothing_created
 }
@@ -73,13 +74,38 @@ test_publishes() {
     wait_end 0 'active'
 }
 
+# wait_said PATTERN: reads what it says until a line matches.
+wait_said() {
+    while IFS= read -r -t "$DEADLINE" -u "$WATCH_ERR" line; do
+        matches "$line" "$1" && return
+    done
+    fail "it does not say anything that matches '$1'" "the last line: $line"
+}
+
+# It can do nothing yet, and says so; another one stands by, and says so.
+test_says_what_it_is() {
+    local first
+    start_proxy
+    export GRIP_URL="http://127.0.0.1:$PORT/"
+    follow relay
+    wait_said 'cannot ask the database .*no database at'
+    check_nothing_created
+    ok board-create demo
+    wait_said 'is the active one now'
+    first=$WATCH_PID
+    follow relay
+    wait_said 'stands by'
+    kill -TERM "$first"
+    wait_said 'is the active one now'
+    kill -TERM "$WATCH_PID"
+    wait_end 0 ''
+}
+
 # What could not be published within ten seconds is told by the status.
 test_ends_without_a_proxy() {
     ok board-create demo
     follow relay --grip-url http://127.0.0.1:1/
-    while [[ ${line:-} != *'cannot be reached'* ]]; do
-        IFS= read -r -t "$DEADLINE" -u "$WATCH_ERR" line || fail 'it does not tell that the proxy is not there'
-    done
+    wait_said 'cannot be reached'
     kill -TERM "$WATCH_PID"
     wait_end 1 'not published'
 }

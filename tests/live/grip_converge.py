@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Listeners behind a real Pushpin, writers, and a relay whose publications get lost on the way, are answered late or
-not at all; relays are killed, the proxy is restarted. No listener goes back in time, and in the end each shows what the
+not at all; relays are killed or stand still for a while, the proxy is restarted. No listener goes back in time, and in the end each shows what the
 store has.
 
 LISTENERS and ROUNDS make it larger and longer, SEED another one.
@@ -9,9 +9,11 @@ LISTENERS and ROUNDS make it larger and longer, SEED another one.
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import pathlib
 import random
+import signal
 import sys
 import threading
 import time
@@ -45,12 +47,18 @@ class Path(http.server.ThreadingHTTPServer):
         self.dice = random.Random(seed)
         self.first = ["passed", "late", "swallowed", "unanswered", "refused", "dropped"]
         self.mute = False  # from now on nothing passes
+        self.deaf = False  # from now on it answers nothing but 503
+        self.looking = threading.Lock()
+        self.hints = 0  # on the board that goes back and forth
+        self.newest, self.fallen = 0, []  # sums of scores of the other, which only rise
         self.fates = dict.fromkeys(["dropped", "swallowed", "unanswered", "refused", "late", "passed"], 0)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def fate(self):
         if self.mute:
             return "swallowed"
+        if self.deaf:
+            return "refused"
         if self.first:
             return self.first.pop()
         chance = self.dice.random()
@@ -59,6 +67,20 @@ class Path(http.server.ThreadingHTTPServer):
             if chance < bound:
                 return fate
         return "passed"
+
+    def look(self, body):
+        """Whoever publishes publishes what is newer than all before."""
+        with self.looking:
+            for item in json.loads(body)["items"] if body else []:
+                what = item["formats"]["http-stream"]
+                if item["channel"] == PREFIX + BACK_AND_FORTH:
+                    self.hints += what.get("action") == "hint"
+                elif "content" in what:
+                    board = json.loads(what["content"].split("\ndata: ", 1)[1])
+                    total = sum(row["score"] for row in board["players"])
+                    if total < self.newest:
+                        self.fallen.append((self.newest, total))
+                    self.newest = total
 
     def handle_error(self, request, client_address):
         pass  # the relay was killed
@@ -76,6 +98,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         fate = self.server.fate()
         self.server.fates[fate] += 1
+        self.server.look(body)
         if fate == "dropped":
             return
         if fate == "refused":
@@ -108,13 +131,13 @@ class CommandWriter(swarm.Writer):
 
 
 class BackAndForth(threading.Thread):
-    """Sets one score to one of three values: states of the board that were there before."""
+    """Gives one player one of three names: the very states of the board that were there before."""
 
     def __init__(self, server, seed):
         super().__init__(daemon=True)
         self.server, self.dice = server, random.Random(seed)
         self.stopped = threading.Event()
-        self.score, self.changes = 1, 0
+        self.name, self.changes = "ann", 0
         self.trouble = None
 
     def run(self):
@@ -125,20 +148,19 @@ class BackAndForth(threading.Thread):
             self.trouble = error
 
     def change(self):
-        target = self.dice.choice([score for score in (1, 2, 3) if score != self.score])
+        target = self.dice.choice([name for name in ("Ann", "Anna", "Anne") if name != self.name])
         self.changes += 1
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                status, _, _ = request(self.server, "POST", f"/boards/{BACK_AND_FORTH}/players/ann/score-add/",
-                                       f"amount={target - self.score}", Idempotency_Key=f"back-{self.changes}",
-                                       Content_Type="application/x-www-form-urlencoded")
+                status, _, _ = request(self.server, "PUT", f"/boards/{BACK_AND_FORTH}/players/ann/",
+                                       json.dumps({"name": target}), Content_Type="application/json")
                 if status == 200:
-                    self.score = target
+                    self.name = target
                     return
-                check(status in (503, 504), "an add was answered with", status)
+                check(status in (503, 504), "a change of a name was answered with", status)
             self.stopped.wait(0.05)
-        raise AssertionError("an add is never applied")
+        raise AssertionError("a change of a name is never applied")
 
 
 class Audience(swarm.Audience):
@@ -194,6 +216,21 @@ class World:
         self.mingle_until(self.active, "another relay takes over")
         self.add_relay()
 
+    def pause_relay(self):
+        """The one that is active, for longer than its lease: it must not go on with what it had."""
+        paused = self.active()
+        refused = self.path.fates["refused"]
+        self.path.deaf = True
+        self.mingle_until(lambda: self.path.fates["refused"] > refused + 1, "something waits to be published")
+        paused.process.send_signal(signal.SIGSTOP)
+        self.path.deaf = False
+        self.mingle_until(lambda: any(relay.process.poll() is None and relay.is_active()
+                                      for relay in self.relays if relay is not paused), "another relay takes over")
+        self.publish(3)
+        paused.process.send_signal(signal.SIGCONT)
+        self.mingle_until(lambda: not paused.is_active(), "it stands by")
+        self.publish(5)
+
     def restart_proxy(self):
         """It has no memory of what it held."""
         self.proxy.restart()
@@ -215,19 +252,21 @@ class World:
             shown = self.undecided.settle()
         if undecided.trouble:
             raise undecided.trouble
-        same(shown["players"][0]["score"], undecided.score, "what was set last")
+        same(shown["players"][0]["name"], undecided.name, "what was set last")
         self.report(settled, healed)
 
     def report(self, settled, healed):
         # Without these the test has not tested what it says.
         check(all(self.path.fates.values()), "not everything has gone wrong:", self.path.fates)
+        check(self.path.hints > 2, "states that return were not published as hints")
+        same(self.path.fallen, [], "old states that were published after newer ones")
         metrics = self.server.metrics()
         same(metrics["leaderboard_streams_total"], 0, "streams that were not held")
         # Not each that joined: who leaves before the answer, or comes while the database is down, gets none.
         check(metrics["leaderboard_holds_total"] >= len(self.audience.seats), "too few holds:", metrics)
         print(f"    | settled in {settled:.1f} s, without a word in {healed:.1f} s; {self.audience.joined} joins, "
               f"{sum(seat.events for seat in self.audience.seats)} events, "
-              f"{int(metrics['leaderboard_hold_checks_total'])} checks; publications: {self.path.fates}", flush=True)
+              f"{int(metrics['leaderboard_hold_checks_total'])} checks; publications: {self.path.fates}, hints {self.path.hints}", flush=True)
         self.path.close()
 
 
@@ -254,6 +293,7 @@ def test_sqlite():
     writers += [CommandWriter(seed) for seed in range(4, 6)] + [SqlWriter(seed) for seed in range(6, 8)]
     with at_work(writers, undecided):
         world.publish(20)
+        world.pause_relay()
         for i in range(ROUNDS):
             world.kill_relay()
             world.publish(20)

@@ -3,6 +3,7 @@
 whoever keeps programs running does, and live streams go on by themselves. And: the server's own relay, ES256.
 """
 
+import base64
 import contextlib
 import http.client
 import os
@@ -184,6 +185,7 @@ def test_own_relay():
     label = f'{{proxy="http://127.0.0.1:{proxy.control}"}}'
     metrics = server.metrics()
     check(metrics[f"leaderboard_push_published_total{label}"] >= 2, metrics)
+    same(metrics[f"leaderboard_push_lost_total{label}"], 0)
 
     standby = Server("--quiet", "--relay", env={"GRIP_URL": f"http://127.0.0.1:{proxy.control}/?key=changeme",
                                                 "GRIP_PREFIX": PREFIX})
@@ -203,6 +205,25 @@ def test_relay_needs_a_proxy():
         check("grip_url" in said.lower(), said)
 
 
+def test_a_route_that_changes_the_path():
+    """Without a relay: what is new comes only by the next link, which has to lead through the route."""
+    port, control, origin = free_ports(3)
+    server = Server("--seed", "--quiet", "--port", str(origin), "--base-path", "/api", "--grip-timeout", "2",
+                    env={"GRIP_URL": f"http://127.0.0.1:{control}/?key=changeme", "GRIP_PREFIX": PREFIX})
+    proxy = Pushpin(origin, port, control, SEEDED)
+    with open("routes", "a", encoding="ascii") as routes:
+        routes.write(f"*,path_beg=/api,path_rem=4 127.0.0.1:{origin}\n")
+    proxy.restart()
+    until(proxy.ready, "Pushpin answers again")
+    listener = Listener(proxy, f"/api/boards/{SEEDED}/")
+    check(listener.next(), "the stream has ended; status", listener.status)
+    add(server, SEEDED, "rene", 5)
+    listener.wait_score("rene", 5)
+    listener.close()
+    status, fields, _ = request(proxy, "GET", f"/api/boards/{SEEDED}/?limit=1")
+    same((status, fields["Link"].split("?")[0]), (200, f"</api/boards/{SEEDED}/"))
+
+
 # ---- ES256 -------------------------------------------------------------------------------------------------------
 
 def make_key(name):
@@ -215,13 +236,13 @@ def make_key(name):
     return pathlib.Path(f"{name}.pub").read_text()
 
 
-def signed(verify_key, *options):
+def signed(verify_key, *options, env=None):
     """Pushpin that signs with ec.key, and a server that checks with another file's public key."""
     port, control, origin = free_ports(3)
-    url = f"http://127.0.0.1:{control}/?key=changeme&" + urllib.parse.urlencode(
-        {"verify-iss": SERVICE, "verify-key": verify_key}, quote_via=urllib.parse.quote)
+    given = {"verify-iss": SERVICE, **({"verify-key": verify_key} if verify_key else {})}
+    url = f"http://127.0.0.1:{control}/?key=changeme&" + urllib.parse.urlencode(given, quote_via=urllib.parse.quote)
     server = Server("--seed", "--quiet", "--port", str(origin), *options,
-                    env={"GRIP_URL": url, "GRIP_PREFIX": PREFIX})
+                    env={"GRIP_URL": url, "GRIP_PREFIX": PREFIX, **(env or {})})
     return server, Pushpin(origin, port, control, SEEDED, SERVICE, f"file:{pathlib.Path.cwd()}/ec.key")
 
 
@@ -230,6 +251,14 @@ def test_es256():
     listener = listen(server, proxy, held=True)
     same(server.metrics()["leaderboard_bad_signatures_total"], 0)
     listener.close()
+
+
+def test_es256_key_of_the_environment():
+    """As Fastly's guides have it."""
+    key = base64.b64encode(make_key("ec").encode()).decode()
+    server, proxy = signed(None, env={"GRIP_VERIFY_KEY": f"base64:{key}"})
+    listen(server, proxy, held=True).close()
+    same(server.metrics()["leaderboard_bad_signatures_total"], 0)
 
 
 def test_es256_another_key():

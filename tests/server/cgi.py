@@ -131,7 +131,7 @@ def test_proxied_stream():
     channel, _, state = fields["Grip-Channel"].partition("; prev-id=")
     same(channel, "leaderboard-demo")
     check(f"id: {state}\n" in body.decode(), body)
-    same(fields["Grip-Link"], "</boards/demo/?grip=next>; rel=next; timeout=120")
+    same(fields["Grip-Link"], "</boards/demo/?grip=next>; rel=next; timeout=60")
     status, fields, body = request(server, "GET", "/boards/demo/?grip=next", Accept="*/*", Grip_Sig=token(),
                                    Grip_Last=f"leaderboard-demo; last-id={state}")
     same((status, fields["Grip-Hold"], body), (200, "stream", b""))

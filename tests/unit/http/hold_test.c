@@ -200,7 +200,7 @@ static void check_hold_fields(const answer *a, const char *state)
     CHECK(is_hold(a) && a->stream == NULL);
     (void)snprintf(channel, sizeof channel, "leaderboard-b; prev-id=%s", state);
     CHECK_STR(answer_field(a, "Grip-Channel"), channel);
-    CHECK_STR(answer_field(a, "Grip-Link"), "</boards/b/?grip=next>; rel=next; timeout=120");
+    CHECK_STR(answer_field(a, "Grip-Link"), "</boards/b/?grip=next>; rel=next; timeout=60");
     CHECK_STR(answer_field(a, "Grip-Keep-Alive"), "OgoK; format=base64; timeout=15");
     CHECK_STR(answer_field(a, "Content-Type"), "text/event-stream");
     CHECK_STR(answer_field(a, "Cache-Control"), "no-cache");
@@ -384,6 +384,46 @@ TEST(times_in_whole_seconds)
     CHECK_STR(answer_field(&a, "Grip-Keep-Alive"), "OgoK; format=base64; timeout=3");
     CHECK(strncmp(answer_field(&a, "Grip-Channel"), "b; prev-id=", 11) == 0);
     CHECK(strncmp(a.body, "retry: 7\n\n", 10) == 0);
+    answer_clear(&a);
+    http_close(&rig);
+}
+
+/* The proxy takes "/api/v1" away before it asks; what clients and it are told has it. */
+TEST(a_path_prefix)
+{
+    lb_http_options o = proxied(URL);
+    answer a = {.count = 0};
+    http_rig rig;
+
+    o.path_prefix = "/api/v1";
+    o.flags = LB_HTTP_CREATE;
+    http_open_sqlite(&rig, &o);
+    set_score(&rig, "p", 1);
+    set_score(&rig, "q", 1);
+    CHECK_EQ(ask(&rig, &a, "GET /boards/b/", ACCEPT, SIGNED), 200);
+    CHECK_STR(answer_field(&a, "Grip-Link"), "</api/v1/boards/b/?grip=next>; rel=next; timeout=60");
+    answer_clear(&a);
+    CHECK_EQ(ask(&rig, &a, "GET /boards/b/?limit=1", "", ""), 200);
+    CHECK(strncmp(answer_field(&a, "Link"), "</api/v1/boards/b/?limit=1&after=", 33) == 0);
+    answer_clear(&a);
+    CHECK_EQ(ask(&rig, &a, "POST /boards/", "", ""), 201);
+    CHECK(strncmp(answer_field(&a, "Location"), "/api/v1/boards/", 15) == 0);
+    answer_clear(&a);
+    http_close(&rig);
+}
+
+/* As GRIP_VERIFY_KEY: for the proxies whose URL has no verify-key. */
+TEST(a_verify_key_beside_the_url)
+{
+    lb_http_options o = proxied("http://localhost:5561/?key=of-the-api");
+    answer a = {.count = 0};
+    http_rig rig;
+
+    o.grip_verify_key = "changeme";
+    http_open_sqlite(&rig, &o);
+    set_score(&rig, "p", 1);
+    CHECK_EQ(ask(&rig, &a, "GET /boards/b/", ACCEPT, SIGNED), 200);
+    check_hold_fields(&a, state_of(&rig));
     answer_clear(&a);
     http_close(&rig);
 }
@@ -653,6 +693,8 @@ TEST(bad_options)
         {"https://api.fastly.com/service/S?key=hush", "verify-key"},
         {"http://localhost:5561/?key=base64:hush!", "base64"},
     };
+    static const char *const paths[] = {"api",  "/",   "/api/", "//api",
+                                        "/a b", "/a>", "/a%20", "/\n"};
     lb_client *client = NULL;
     lb_http_options o;
 
@@ -667,6 +709,14 @@ TEST(bad_options)
     o = proxied(URL);
     o.grip_timeout_ms = 3600001;
     refuse(client, &o, "times");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        o = proxied(URL);
+        o.path_prefix = paths[i];
+        refuse(client, &o, "path_prefix");
+    }
+    o = proxied(URL);
+    o.grip_verify_key = "base64:hush!";
+    refuse(client, &o, "base64");
     o = proxied(NULL);
     o.flags = LB_HTTP_PROXY_REQUIRED;
     refuse(client, &o, "grip_url");

@@ -290,6 +290,108 @@ TEST(too_long)
     free(token);
 }
 
+/* "base64:" and the Base64 of a text or of bytes. */
+static void wrap(char ret[2048], const void *bytes, size_t size)
+{
+    strcpy(ret, "base64:");
+    CHECK_OK(lbi_base64_encode(bytes, size, ret + 7, 2048 - 7));
+}
+
+/* Whoever knows the public key must not be able to sign, however it was written. */
+static void check_public(const char *text)
+{
+    lbi_grip_key key;
+    lb_error error = {.msg = ""};
+
+    if (lbi_grip_key_parse(text, &key, &error) == 0) {
+        if (key.kind != LBI_GRIP_KEY_P256)
+            FAIL("a secret: %s", text);
+        CHECK_OK(lbi_grip_token_verify(ES256_TOKEN, &key, NULL, NOW, NULL));
+    } else {
+        FAIL("refused: %s: %s", text, error.msg);
+    }
+    CHECK_EQ(lbi_grip_key_secret(text, &key, &error), LB_E_INVAL);
+}
+
+#define BODY                                                                                       \
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0flt6wyg2lY6vIIeCZ/So1z00EVa"                             \
+    "DPsQrKhdnhUsOlmlEcHBsOmTH3vXU7zl+fZggZbuKHbDAk37Os6ghK9MQg=="
+
+TEST(a_public_key_is_never_a_secret)
+{
+    static const char *const texts[] = {
+        PEM,
+        JWK,
+        BODY,
+        " " PEM,
+        "\n" PEM,
+        "\r\n\t" PEM "\n\n",
+        "\"" PEM "\"",
+        "'" PEM "'",
+        "\xef\xbb\xbf" PEM,
+        "my key\n" PEM,
+        " " JWK,
+        "\"" JWK "\"",
+        "\xef\xbb\xbf" JWK,
+        BODY "\n",
+        " " BODY,
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0flt6wyg2lY6vIIeCZ_So1z00EVa"
+        "DPsQrKhdnhUsOlmlEcHBsOmTH3vXU7zl-fZggZbuKHbDAk37Os6ghK9MQg",
+        /* as a variable of the environment often has it */
+        "-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0flt6wyg2lY6vIIeCZ/So1z00EVa"
+        "\\nDPsQrKhdnhUsOlmlEcHBsOmTH3vXU7zl+fZggZbuKHbDAk37Os6ghK9MQg==\\n-----END PUBLIC KEY-----\\n",
+        "-----BEGIN PUBLIC KEY----- " BODY " -----END PUBLIC KEY-----",
+    };
+    char once[2048], twice[2048], der[200];
+    size_t size;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check_public(texts[i]);
+        wrap(once, texts[i], strlen(texts[i]));
+        check_public(once);
+        wrap(twice, once, strlen(once));
+        if (strlen(once) <= LBI_GRIP_SECRET_MAX)
+            check_public(twice);
+        snprintf(twice, sizeof twice, " %s\n", once);
+        check_public(twice);
+    }
+    CHECK_OK(lbi_base64_decode(BODY, strlen(BODY), der, sizeof der, &size));
+    wrap(once, der, size);
+    check_public(once);
+    wrap(once, der + size - 64, 64);
+    check_public(once);
+    wrap(once, der + size - 65, 65);
+    check_public(once);
+}
+
+TEST(a_public_key_of_another_kind)
+{
+    static const char *const texts[] = {
+        "file:/etc/pushpin/ec.pem",
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7",
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        "{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}",
+        "[{\"kty\":\"EC\"}]",
+        "{\"kty\":\"oct\",\"k\":\"" BODY "\"}",
+        /* P-384 */
+        "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAESUKBE+ln5juZaoLzXFLU1nIKVOYSTe/M"
+        "VNiflu5wXaEh9jOMo2oX/RXan+m2Hnoj/D7aV/44BpHYSqTqDU0acj/bl4C1zu3Z"
+        "Jfp4wyr8gI6sarc1qrqLDPVpsoyHy67P",
+    };
+    char once[2048];
+    lbi_grip_key key;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (lbi_grip_key_parse(texts[i], &key, NULL) != LB_E_INVAL)
+            FAIL("taken: %s", texts[i]);
+        CHECK_EQ(lbi_grip_key_secret(texts[i], &key, NULL), LB_E_INVAL);
+        wrap(once, texts[i], strlen(texts[i]));
+        if (lbi_grip_key_parse(once, &key, NULL) != LB_E_INVAL)
+            FAIL("taken: %s", once);
+    }
+}
+
 TEST(keys)
 {
     static const char *const bad[] = {
@@ -345,4 +447,8 @@ TEST(keys)
     CHECK_EQ(key_of("base64:+/8=").bytes[0], 0xfb);
     CHECK_EQ(key_of("fastly").kind, LBI_GRIP_KEY_P256);
     CHECK_EQ(key_of("fast").kind, LBI_GRIP_KEY_SECRET);
+    CHECK(lbi_grip_key_is_fastly(&(lbi_grip_key[]){key_of("fastly")}[0]));
+    CHECK(!lbi_grip_key_is_fastly(&(lbi_grip_key[]){key_of(PEM)}[0]));
+    CHECK_EQ(key_of("{\"kty\":\"oct\",\"k\":\"Y2hhbmdlbWU\"}").size, 8);
+    CHECK_EQ(key_of("base64:YmFzZTY0Ong=").size, 8); /* "base64:x" */
 }

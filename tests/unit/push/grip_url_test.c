@@ -98,6 +98,16 @@ TEST(what_is_taken)
         {"http://h?iss=&key=", "http://h/publish/ user=-:- iss=- key= bearer=- verify=-/-"},
         {"http://h?&&a=%zz&", "http://h/publish/?a=%zz user=-:- iss=- key= bearer=- verify=-/-"},
         {" http://h \n", "http://h/publish/ user=-:- iss=- key= bearer=- verify=-/-"},
+        {"HTTP://API.Fastly.com:443/Service/S?key=TOK",
+         "http://api.fastly.com:443/Service/S/publish/ user=-:- iss=- key= bearer=TOK "
+         "verify=-/- fastly"},
+        {"HttpS://API.Fastly.com:443/Service/S?key=TOK",
+         "https://api.fastly.com/Service/S/publish/ user=-:- iss=- key= bearer=TOK "
+         "verify=-/- fastly"},
+        {"https://api.fastly.com.example/?key=k",
+         "https://api.fastly.com.example/publish/ user=-:- iss=- key= bearer=k verify=-/secret"},
+        {"http://[2001:DB8::1]:80/",
+         "http://[2001:db8::1]/publish/ user=-:- iss=- key= bearer=- verify=-/-"},
         {"http://h/a,b", "http://h/a,b/publish/ user=-:- iss=- key= bearer=- verify=-/-"},
     };
 
@@ -132,7 +142,7 @@ TEST(what_is_refused)
         " ,\n",
         "localhost:5561",
         "ftp://h/SECRET",
-        "HTTP://h/SECRET",
+        "HTTPX://h/SECRET",
         "http://",
         "http:///x",
         "http://:80/",
@@ -160,6 +170,12 @@ TEST(what_is_refused)
         "http://h?iss=i&key=base64:SECRET!",
         "http://h?verify-key=base64:SECRET!",
         "http://h?verify-key=fastly",
+        /* Fastly's key in other words */
+        "http://h?verify-key={\"kty\":\"EC\",\"crv\":\"P-256\","
+        "\"x\":\"CKo5A1ebyFcnmVV8SE5On-8G81JyBjSvcrx4VLetWCg\",\"y\":\"7gwJqaU6N8TP88--twjkwoB36f-pT3QsmI46nPhjO7M\"}",
+        "http://h?verify-key=MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAECKo5A1ebyFcnmVV8SE5On-8G81JyBjSvcrx4VLetWCjuDAmppTo3xM_zz763COTCgHfp_6lPdCyYjjqc-GM7sw",
+        "http://h?iss=i&key=-----BEGIN%20PUBLIC%20KEY-----SECRET",
+        "http://h?key=" PEM,
         "http://h?verify-key={SECRET",
         "http://h?verify-key=-----BEGIN%20PRIVATE%20KEY-----SECRET",
         "http://h http://SECRET\x01",
@@ -175,6 +191,58 @@ TEST(what_is_refused)
         if (strstr(error.msg, "SECRET"))
             FAIL("%s: tells the secret: %s", bad[i], error.msg);
     }
+}
+
+static void check_error(const char *text, const char *want)
+{
+    lbi_grip_config config;
+    lb_error error = {.msg = ""};
+
+    CHECK_EQ(lbi_grip_url_parse(text, &config, &error), LB_E_INVAL);
+    if (!strstr(error.msg, want))
+        FAIL("%s: %s", text, error.msg);
+}
+
+TEST(which_url_is_wrong)
+{
+    check_error("http://a http://b:0 http://c", "URL 2 of several");
+    check_error("ftp://a http://b", "URL 1 of several");
+    check_error("http://a?verify-key=-----BEGIN PUBLIC KEY-----", "white space separates URLs");
+    check_error("http://a?verify-key={\"kty\": \"EC\"}", "white space separates URLs");
+    check_error("http://a?key=my key", "white space separates URLs");
+}
+
+TEST(a_name_of_its_own)
+{
+    lbi_grip_config config;
+
+    CHECK_OK(
+        lbi_grip_url_parse("http://h/?a=1 HTTP://H:80?a=2 http://h/x http://h", &config, NULL));
+    CHECK_STR(config.proxies[0].name, "http://h");
+    CHECK_STR(config.proxies[1].name, "http://h#2");
+    CHECK_STR(config.proxies[2].name, "http://h/x");
+    CHECK_STR(config.proxies[3].name, "http://h#3");
+    CHECK_STR(config.proxies[1].publish_url, "http://h/publish/?a=2");
+    lbi_grip_config_done(&config);
+}
+
+TEST(a_verify_key_from_elsewhere)
+{
+    lbi_grip_config config;
+    lb_error error = {.msg = ""};
+
+    CHECK_OK(lbi_grip_url_parse("http://a?key=k http://b?verify-key=own http://c "
+                                "https://api.fastly.com/service/S?key=T&verify-iss=fastly:S",
+                                &config, NULL));
+    CHECK_OK(lbi_grip_verify_with(&config, "from elsewhere", NULL));
+    CHECK_EQ(config.proxies[0].verify_key.size, 14);
+    CHECK_EQ(config.proxies[1].verify_key.size, 3);
+    CHECK_EQ(config.proxies[2].verify_key.size, 14);
+    CHECK_EQ(config.proxies[3].verify_key.size, 14);
+    CHECK_EQ(lbi_grip_verify_with(&config, "base64:SECRET!", &error), LB_E_INVAL);
+    CHECK_EQ(lbi_grip_verify_with(&config, "fastly", &error), LB_E_INVAL);
+    CHECK(strstr(error.msg, "verify-iss") != NULL);
+    lbi_grip_config_done(&config);
 }
 
 TEST(limits)

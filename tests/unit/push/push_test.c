@@ -405,6 +405,9 @@ TEST(what_is_refused)
         send_state(&r, "c", "c");
         CHECK_STR(fake_http_items(&r.http[0], 2), "c - - hint");
         CHECK_EQ(r.notices[1], LB_NOTICE_PUSH_BACK);
+        /* Nobody sends again what was refused: listeners are told to ask. */
+        UNTIL(&r, r.http[0].n_requests == 4);
+        CHECK(strncmp(r.http[0].requests[3].head, "POST /recover/ ", 15) == 0);
         tear_down(&r);
     }
 }
@@ -742,6 +745,10 @@ TEST(arguments)
     CHECK_OK(lb_push_deadline(r.push, &deadline));
     CHECK(deadline == LB_NEVER);
     CHECK_EQ(lb_push_process(r.push), 0);
+    CHECK_EQ(lb_push_wait(r.push, 1), 0);
+    CHECK_EQ(lb_push_wait(NULL, 1), LB_E_INVAL);
+    message(&r, "c", "x");
+    CHECK_EQ(lb_push_wait(r.push, LB_NEVER), 1);
     CHECK_EQ(lb_push_counters_get(r.push, 2, &c, sizeof c), LB_E_INVAL);
     CHECK_EQ(lb_push_counters_get(r.push, -1, &c, sizeof c), LB_E_INVAL);
     CHECK_OK(lb_push_counters_get(r.push, 1, &c, sizeof c.proxy));

@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include "os/clock.h"
+#include "push/relay.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -19,12 +20,14 @@ enum { RELAYS = 2, NONE = -100 };
 typedef struct rig {
     fake_http http;
     lb_client *writer;
-    struct {
+    const char *second; /* URL of another proxy, or NULL */
+    struct one {
         lb_client *client;
         lb_push *push;
         lb_relay *relay;
         int stopped; /* the code, NONE before */
         int retries; /* notices */
+        int helpless, helped, standbys;
     } one[RELAYS];
 } rig;
 
@@ -41,21 +44,25 @@ static lb_client *open_client(void)
 
 static void on_notice(const lb_notice *notice, void *user)
 {
-    int *retries = user;
+    struct one *one = user;
 
-    *retries += notice->kind == LB_NOTICE_PUSH_RETRY;
+    one->retries += notice->kind == LB_NOTICE_PUSH_RETRY;
+    one->helpless += notice->kind == LB_NOTICE_RELAY && notice->code < 0;
+    one->helped += strstr(notice->message, "answers the relay again") != NULL;
+    one->standbys += strstr(notice->message, "stands by") != NULL;
 }
 
 static void start_relay(rig *r, int i, const lb_relay_options *opts)
 {
     lb_push_options o;
-    char url[100];
+    char url[200];
 
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/?key=k", r->http.port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/?key=k %s", r->http.port,
+             r->second ? r->second : "");
     lb_push_options_init(&o);
     o.grip_url = url;
     o.notice = on_notice;
-    o.notice_user = &r->one[i].retries;
+    o.notice_user = &r->one[i];
     r->one[i].stopped = NONE;
     r->one[i].client = open_client();
     CHECK_OK(lb_push_new(&o, &r->one[i].push, NULL));
@@ -385,7 +392,7 @@ TEST(one_at_a_time)
     start_relay(&r, 0, NULL);
     UNTIL(&r, is_active(&r, 0));
     start_relay(&r, 1, NULL);
-    UNTIL(&r, counters(&r, 1).resets > 0 && shows(&r, "b ", "hint"));
+    UNTIL(&r, counters(&r, 1).resets > 0 && shows(&r, "b ", "hint") && r.one[1].standbys == 1);
     for (int i = 1; i <= 5; i++) {
         char score[30];
 
@@ -395,6 +402,7 @@ TEST(one_at_a_time)
         CHECK(is_active(&r, 0) && !is_active(&r, 1));
     }
     CHECK_EQ(counters(&r, 1).published, 0);
+    CHECK_EQ(r.one[1].standbys, 1); /* it says so once */
     tear_down(&r);
 }
 
@@ -427,6 +435,85 @@ static void on_stopped(int code, void *user)
 
     CHECK_EQ(*stopped, NONE);
     *stopped = code;
+}
+
+static void turn_of(rig *r, int i)
+{
+    int only = 1 - i;
+    struct one kept = r->one[only];
+
+    memset(&r->one[only], 0, sizeof r->one[only]);
+    turn(r);
+    r->one[only] = kept;
+}
+
+/* It stood still for longer than its lease, with a state that waits to be sent. */
+TEST(after_a_pause_it_publishes_nothing)
+{
+    lb_push_counters c;
+    uint64_t requests;
+    rig r;
+
+    set_up(&r);
+    start_known(&r, NULL);
+    fake_http_close(&r.http);
+    add(&r, "b", "ann", 1);
+    UNTIL(&r, r.one[0].retries >= 1);
+    start_relay(&r, 1, NULL);
+    while (!is_active(&r, 1))
+        turn_of(&r, 1);
+    fake_http_open(&r.http);
+    add(&r, "b", "ann", 1);
+    while (!shows(&r, "b ", "hint"))
+        turn_of(&r, 1);
+    CHECK_OK(lb_push_counters_get(r.one[0].push, 0, &c, sizeof c));
+    requests = c.requests;
+    /* It goes on; in whatever order its loop has them. */
+    while (is_active(&r, 0) || counters(&r, 0).changes < 3) {
+        if (!is_active(&r, 0))
+            add(&r, "b", "ann", 1);
+        CHECK_OK(lb_push_process(r.one[0].push));
+        turn(&r);
+    }
+    CHECK_OK(lb_push_counters_get(r.one[0].push, 0, &c, sizeof c));
+    CHECK_EQ(c.requests, requests);
+    CHECK_EQ(c.waiting, 0);
+    tear_down(&r);
+}
+
+static void on_published(const lb_push_result *result, void *user)
+{
+    *(int *)user = result->code;
+}
+
+/* What the host publishes on channels of its own is none of the relay's. */
+TEST(states_of_the_host_outlive_a_relay)
+{
+    lb_push_message m = {.struct_size = sizeof m,
+                         .flags = LB_PUSH_LATEST,
+                         .channel = "mine",
+                         .content = "x",
+                         .content_size = 1,
+                         .id = "1"};
+    int published = NONE;
+    rig r;
+
+    set_up(&r);
+    fake_http_close(&r.http);
+    start_relay(&r, 0, NULL);
+    CHECK_OK(lb_push_publish(r.one[0].push, &m, on_published, &published, NULL));
+    UNTIL(&r, is_active(&r, 0) && r.one[0].retries >= 1);
+    CHECK_EQ(published, NONE);
+    CHECK_OK(lb_relay_stop(r.one[0].relay, 1, on_stopped, &r.one[0].stopped));
+    UNTIL(&r, r.one[0].stopped != NONE);
+    r.one[0].relay = lb_relay_free(r.one[0].relay);
+    CHECK_EQ(published, NONE);
+    fake_http_open(&r.http);
+    UNTIL(&r, published != NONE);
+    CHECK_EQ(published, 0);
+    CHECK_EQ(count(&r, "\"mine\""), 1);
+    CHECK_EQ(count(&r, "\"b\""), 0); /* another relay may have published on it */
+    tear_down(&r);
 }
 
 TEST(stopped)
@@ -486,6 +573,102 @@ TEST(stopped_when_the_time_is_over)
     tear_down(&r);
 }
 
+/* Its lease is given up for those that stand by, though nothing could be published. */
+TEST(stopped_without_its_lease)
+{
+    lb_write_options o;
+    char lease[LB_BOARD_MAX + 1];
+    rig r;
+
+    set_up(&r);
+    start_known(&r, NULL);
+    fake_http_close(&r.http);
+    add(&r, "b", "ann", 1);
+    UNTIL(&r, r.one[0].retries >= 1);
+    strcpy(lease, r.one[0].relay->lease);
+    lb_write_options_init(&o);
+    CHECK_EQ(lb_lease_take(r.writer, lease, "another", 4000, &o, NULL), 0);
+    CHECK_OK(lb_relay_stop(r.one[0].relay, 1, on_stopped, &r.one[0].stopped));
+    UNTIL(&r, r.one[0].stopped != NONE);
+    CHECK_EQ(r.one[0].stopped, LB_E_TIMEOUT);
+    CHECK_EQ(lb_lease_take(r.writer, lease, "another", 4000, &o, NULL), 1);
+    fake_http_open(&r.http);
+    tear_down(&r);
+}
+
+/* The proxy that works waits for none that does not. */
+TEST(stopped_with_a_dead_proxy)
+{
+    rig r;
+
+    set_up(&r);
+    r.second = "http://127.0.0.1:1/?key=k";
+    start_known(&r, NULL);
+    add(&r, "b", "ann", 1);
+    UNTIL(&r, r.one[0].retries >= 1 && shows(&r, "b ", "\"score\":1"));
+    CHECK_OK(lb_relay_stop(r.one[0].relay, 3600000, on_stopped, &r.one[0].stopped));
+    UNTIL(&r, r.one[0].stopped != NONE);
+    CHECK_EQ(r.one[0].stopped, LB_E_TIMEOUT); /* not everything was published */
+    tear_down(&r);
+}
+
+TEST(stopped_after_a_refusal)
+{
+    rig r;
+
+    set_up(&r);
+    start_known(&r, NULL);
+    while (r.http.n_script < r.http.n_requests)
+        fake_http_answer(&r.http, (fake_answer){.bytes = NULL});
+    fake_http_status(&r.http, "403 No");
+    add(&r, "b", "ann", 1);
+    UNTIL(&r, shows(&r, "b ", "\"score\":1"));
+    CHECK_OK(lb_relay_stop(r.one[0].relay, 3600000, on_stopped, &r.one[0].stopped));
+    UNTIL(&r, r.one[0].stopped != NONE);
+    CHECK_EQ(r.one[0].stopped, LB_E_QUERY);
+    tear_down(&r);
+}
+
+/* While one proxy keeps it from ending the other hears what is new. */
+TEST(stopping_follows_on)
+{
+    fake_http slow;
+    char url[100];
+    rig r;
+
+    set_up(&r);
+    fake_http_start(&slow);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", slow.port);
+    r.second = url;
+    start_known(&r, NULL);
+    fake_http_answer(&slow, (fake_answer){.hold = true});
+    add(&r, "b", "ann", 1);
+    while (slow.n_requests < 1) {
+        fake_http_process(&slow);
+        turn(&r);
+    }
+    UNTIL(&r, shows(&r, "b ", "\"score\":1"));
+    CHECK_OK(lb_relay_stop(r.one[0].relay, 3600000, on_stopped, &r.one[0].stopped));
+    for (int i = 2; i <= 4; i++) {
+        char score[30];
+
+        add(&r, "b", "ann", 1);
+        snprintf(score, sizeof score, "\"score\":%d", i);
+        UNTIL(&r, shows(&r, "b ", score));
+        CHECK_EQ(r.one[0].stopped, NONE);
+    }
+    fake_http_release(&slow);
+    /* Changes never stop: what has to be published is what had changed when it was told to. */
+    while (r.one[0].stopped == NONE) {
+        fake_http_process(&slow);
+        add(&r, "b", "ann", 1);
+        turn(&r);
+    }
+    CHECK_EQ(r.one[0].stopped, 0);
+    fake_http_stop(&slow);
+    tear_down(&r);
+}
+
 TEST(stopped_before_it_began)
 {
     rig r;
@@ -527,8 +710,11 @@ TEST(before_there_is_a_database)
     for (int i = 0; i < 5; i++)
         turn(&r);
     CHECK(fopen("test.db", "r") == NULL);
+    UNTIL(&r, r.one[0].helpless > 0);
     add(&r, "b", "ann", 1);
     UNTIL(&r, shows(&r, "b ", "hint"));
+    CHECK_EQ(r.one[0].helpless, 1);
+    CHECK_EQ(r.one[0].helped, 1);
     tear_down(&r);
 }
 
