@@ -209,16 +209,16 @@ static void resume(struct request *request)
 
 /* ---- Clients that have gone, or take too long ------------------------------------------------ */
 
-/* libmicrohttpd does not look at a suspended connection: this notices when its client goes. */
-static void watch_for_gone(struct request *request)
+/* libmicrohttpd does not look at a suspended connection: this notices when its client goes. Of a
+ * client that has only said that it sends no more one cannot tell whether it has gone. A listener
+ * that does is taken to have; who waits for a reply gets it, and waits no longer than its timeout. */
+static void watch_for_gone(struct request *request, uint32_t half_closed)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = request};
+    struct epoll_event event = {.events = half_closed | EPOLLET, .data.ptr = request};
 
-    if (request->watched)
-        return;
+    (void)epoll_ctl(request->server->gone_fd, request->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+                    socket_of(request->connection), &event);
     request->watched = true;
-    (void)epoll_ctl(request->server->gone_fd, EPOLL_CTL_ADD, socket_of(request->connection),
-                    &event);
 }
 
 void requests_look_for_gone(struct server *server)
@@ -255,7 +255,8 @@ static void check(struct connection *connection, uint64_t now)
         if (now >= connection->deadline_us)
             (void)shutdown(socket_of(connection->daemons), SHUT_RDWR);
     } else if (request->state == WAITING && now >= request->submit_us + CHECK_US) {
-        watch_for_gone(request);
+        if (!request->watched)
+            watch_for_gone(request, 0);
     }
 }
 
@@ -317,7 +318,7 @@ static struct MHD_Response *stream_response(struct request *request, lb_http_str
     request->stream = stream;
     request->server->streaming++;
     (void)setsockopt(socket_of(request->connection), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    watch_for_gone(request);
+    watch_for_gone(request, EPOLLRDHUP);
     lb_http_stream_ready(stream, on_ready, request);
     /* The size of the pieces is for HTTP/1.0: chunks are made in the connection's own memory. */
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, request->old ? STREAM_BUFFER : 1,
