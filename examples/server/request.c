@@ -357,8 +357,10 @@ static struct MHD_Response *bodiless_response(uint64_t size)
 static struct MHD_Response *body_response(struct request *request, int status, const void *body,
                                           size_t size)
 {
-    if (is_head(request) || status == MHD_HTTP_NOT_MODIFIED)
+    if (is_head(request) || status == MHD_HTTP_NOT_MODIFIED) {
+        request->last = request->last || size == 0;
         return bodiless_response(size);
+    }
     request->sent = size;
     return MHD_create_response_from_buffer(body ? size : 0, (void *)(uintptr_t)body,
                                            MHD_RESPMEM_MUST_COPY);
@@ -374,8 +376,8 @@ static void on_reply(const lb_http_reply *reply, void *user)
 
     request->call = NULL;
     /* Who has no place for a stream must not keep that of a plain request. */
-    request->last =
-        reply->status == MHD_HTTP_SERVICE_UNAVAILABLE && server->streaming >= server->max_streams;
+    if (reply->status == MHD_HTTP_SERVICE_UNAVAILABLE && server->streaming >= server->max_streams)
+        request->last = true;
     for (size_t i = 0; response && i < reply->n_fields; i++)
         (void)MHD_add_response_header(response, reply->fields[i].name, reply->fields[i].value);
     request->status = reply->status;
@@ -470,6 +472,19 @@ static enum MHD_Result look_at_line(void *cls, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool ends_blank(const char *value)
+{
+    size_t n = strlen(value);
+
+    return n > 0 && is_blank(value[n - 1]);
+}
+
+/* libmicrohttpd leaves blanks behind a value, which are no part of it. */
 static const char *find_field(const char *name, void *user)
 {
     struct fields *fields = user;
@@ -477,7 +492,7 @@ static const char *find_field(const char *name, void *user)
     struct joined *joined;
 
     (void)MHD_get_connection_values(fields->connection, MHD_HEADER_KIND, look_at_line, &search);
-    if (search.lines < 2)
+    if (search.lines == 0 || (search.lines == 1 && !ends_blank(search.first)))
         return search.first;
     joined = malloc(sizeof *joined + search.length + 1);
     if (!joined)
@@ -487,6 +502,8 @@ static const char *find_field(const char *name, void *user)
     search.end = joined->value;
     search.lines = 0;
     (void)MHD_get_connection_values(fields->connection, MHD_HEADER_KIND, look_at_line, &search);
+    while (search.end > joined->value && is_blank(search.end[-1]))
+        *--search.end = '\0';
     return joined->value;
 }
 
@@ -582,6 +599,9 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     request->old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     connection_of(request->connection)->deadline_us =
         after_s(request->server->options.read_timeout_s);
+    /* libmicrohttpd is lenient about the lines of chunks: nothing behind them is a request. */
+    request->last = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                                MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
     if (fault) {
         request->last = true;
         request_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", fault, NULL);

@@ -71,6 +71,8 @@ static bool is_control(uint32_t c)
     return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
 }
 
+enum { NAME_POINTS = 64 };
+
 int lb_name_check(const char *name, lb_error *reterr)
 {
     size_t len, points = 0;
@@ -94,10 +96,30 @@ int lb_name_check(const char *name, lb_error *reterr)
         i += n;
         points++;
     }
-    if (points > 64)
+    if (points > NAME_POINTS)
         return lbi_fail(reterr, LB_E_INVAL, "a name has at most 64 characters, this one has %zu",
                         points);
     return 0;
+}
+
+void lbi_name_mend(const char *raw, char ret[LB_NAME_MAX + 1])
+{
+    static const char unknown[] = "\xef\xbf\xbd";
+    size_t len = strlen(raw), n = 0;
+
+    for (size_t i = 0, points = 0; i < len && points < NAME_POINTS; points++) {
+        uint32_t c;
+        size_t width = lbi_utf8_next(raw + i, len - i, &c);
+        bool good = width > 0 && !is_control(c);
+        size_t size = good ? width : sizeof unknown - 1;
+
+        if (n + size > LB_NAME_MAX)
+            break;
+        memcpy(ret + n, good ? raw + i : unknown, size);
+        n += size;
+        i += width > 0 ? width : 1;
+    }
+    ret[n] = '\0';
 }
 
 bool lbi_parse_u64(const char *text, size_t len, uint64_t max, uint64_t *ret)

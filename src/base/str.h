@@ -24,6 +24,10 @@ bool lbi_parse_score(const char *text, size_t len, int64_t *ret);
  * point. Refuses overlong forms, surrogates and what lies beyond U+10FFFF. */
 size_t lbi_utf8_next(const char *text, size_t len, uint32_t *ret);
 
+/* A name that somebody else wrote, as one that lb_name_check() takes: what is no UTF-8 and control
+ * characters become U+FFFD, what is too long is cut. "" if nothing is left. */
+void lbi_name_mend(const char *raw, char ret[LB_NAME_MAX + 1]);
+
 /* 0..15, -1 for what is no hexadecimal digit. */
 int lbi_hex_digit(char c);
 

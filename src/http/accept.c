@@ -149,6 +149,10 @@ bool lbi_tag_matches(const char *field, const char *tag)
 
         if (*p == '*')
             return true;
+        if (*p == ',') { /* an empty element */
+            p++;
+            continue;
+        }
         if (strncmp(p, "W/", 2) == 0)
             p += 2;
         /* No escapes in a tag: it ends at the next quote. */
@@ -157,8 +161,7 @@ bool lbi_tag_matches(const char *field, const char *tag)
             return false;
         if ((size_t)(end + 1 - p) == len && memcmp(p, tag, len) == 0)
             return true;
-        p = skip_space(end + 1);
-        p += *p == ',';
+        p = end + 1;
     }
     return false;
 }

@@ -4,8 +4,11 @@
 #include "base/str.h"
 #include "os/clock.h"
 
+/* c-ares 1.34 has a newer form of its socket functions; the older ones have none but this. */
+#define CARES_NO_DEPRECATED
 #include <ares.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +87,12 @@ size_t lbi_resolve_now(const char *host, uint16_t port, lbi_address *addresses, 
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 
-enum { SOCKETS = 16 }; /* that are watched; what comes on others is left, and asked for again */
+/* SOCKETS: that are watched; what comes on others is left, and asked for again.
+ * READS_AT_ONCE: the rest of a flood stays in its socket until the next turn.
+ * PATIENCE_MS: for one name server before the next is asked, at first; it doubles when all were
+ * asked. Short, so that a lost packet or a dead server costs only a part of the time there is: an
+ * answer that comes later is taken all the same. */
+enum { SOCKETS = 16, READS_AT_ONCE = 32, PATIENCE_MS = 400 };
 
 typedef struct asking_socket {
     lbi_poll poll;
@@ -96,6 +104,7 @@ struct lbi_resolver {
     lbi_poller *poller;
     ares_channel channel;
     asking_socket sockets[SOCKETS];
+    unsigned reads; /* in this turn */
     bool done;
     int status; /* ARES_... */
     lbi_address addresses[LBI_ADDRESSES_MAX];
@@ -186,7 +195,13 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_sock
 static ares_ssize_t receive(ares_socket_t fd, void *bytes, size_t size, int flags,
                             struct sockaddr *from, ares_socklen_t *from_size, void *user)
 {
-    (void)user;
+    lbi_resolver *resolver = user;
+
+    if (resolver->reads == READS_AT_ONCE) {
+        errno = EAGAIN;
+        return -1;
+    }
+    resolver->reads++;
     return recvfrom(fd, bytes, size, flags, from, from_size);
 }
 
@@ -201,16 +216,20 @@ static ares_ssize_t send_parts(ares_socket_t fd, const struct iovec *parts, int 
 static const struct ares_socket_functions own_sockets = {open_socket, close_socket, connect_socket,
                                                          receive, send_parts};
 
+/* ares_library_init() is not needed: on anything but Windows it only counts its calls, and that
+ * not in a thread-safe manner. */
 static int open_channel(lbi_resolver *resolver, const char *servers)
 {
-    struct ares_options options = {.sock_state_cb = on_interest, .sock_state_cb_data = resolver};
-    int status = ares_init_options(&resolver->channel, &options, ARES_OPT_SOCK_STATE_CB);
+    struct ares_options options = {
+        .sock_state_cb = on_interest, .sock_state_cb_data = resolver, .timeout = PATIENCE_MS};
+    int status = ares_init_options(&resolver->channel, &options,
+                                   ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS);
 
     if (status != ARES_SUCCESS) {
         resolver->channel = NULL;
         return status;
     }
-    ares_set_socket_functions(resolver->channel, &own_sockets, NULL);
+    ares_set_socket_functions(resolver->channel, &own_sockets, resolver);
     return servers ? ares_set_servers_ports_csv(resolver->channel, servers) : ARES_SUCCESS;
 }
 
@@ -218,8 +237,9 @@ static int fail(const lbi_resolver *resolver, int status, lb_error *reterr)
 {
     if (status == ARES_ENOMEM)
         return lbi_fail_nomem(reterr);
-    return lbi_fail(reterr, LB_E_IO, "the host name '%.100s' cannot be resolved: %s",
-                    resolver->host, ares_strerror(status));
+    return lbi_fail(reterr, status == ARES_ECANCELLED ? LB_E_TIMEOUT : LB_E_IO,
+                    "the host name '%.100s' cannot be resolved: %s", resolver->host,
+                    ares_strerror(status));
 }
 
 int lbi_resolver_new(const char *host, uint16_t port, const char *servers, lbi_poller *poller,
@@ -259,6 +279,7 @@ void lbi_resolver_free(lbi_resolver *resolver)
 
 static void go_on(lbi_resolver *resolver)
 {
+    resolver->reads = 0;
     for (size_t i = 0; i < SOCKETS; i++) {
         asking_socket *s = &resolver->sockets[i];
 
@@ -270,13 +291,15 @@ static void go_on(lbi_resolver *resolver)
     ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* what is late */
 }
 
-int lbi_resolver_process(lbi_resolver *resolver, lbi_address *addresses, size_t cap,
+int lbi_resolver_process(lbi_resolver *resolver, bool last, lbi_address *addresses, size_t cap,
                          lb_error *reterr)
 {
     size_t n;
 
     if (!resolver->done)
         go_on(resolver);
+    if (last && !resolver->done)
+        ares_cancel(resolver->channel); /* answers with what it has: addresses of one kind, say */
     if (!resolver->done)
         return 0;
     if (resolver->status != ARES_SUCCESS)

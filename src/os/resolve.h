@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { LBI_ADDRESSES_MAX = 8, LBI_ADDRESS_SIZE = 28, LBI_ADDRESS_TEXT = 64 };
+enum { LBI_ADDRESSES_MAX = 32, LBI_ADDRESS_SIZE = 28, LBI_ADDRESS_TEXT = 64 };
 
 /* A socket address of IPv4 or IPv6, with its port. */
 typedef struct lbi_address {
@@ -28,9 +28,11 @@ int lbi_resolver_new(const char *host, uint16_t port, const char *servers, lbi_p
                      lbi_resolver **ret, lb_error *reterr);
 void lbi_resolver_free(lbi_resolver *resolver);
 
-/* Goes on; never blocks. Returns how many addresses were found, at most cap; 0 = not yet; LB_E_IO
- * (there is no such name, or nobody could say), LB_E_NOMEM. */
-int lbi_resolver_process(lbi_resolver *resolver, lbi_address *addresses, size_t cap,
+/* Goes on; never blocks. last: there is no more time, what has come by now must do. Returns how
+ * many addresses were found, at most cap; 0 = not yet, unless it is the last time; LB_E_IO (there
+ * is no such name, or nobody could say), LB_E_TIMEOUT (the last time, nobody has said anything),
+ * LB_E_NOMEM. */
+int lbi_resolver_process(lbi_resolver *resolver, bool last, lbi_address *addresses, size_t cap,
                          lb_error *reterr);
 
 /* When to process again at the latest, whatever the poller says. */

@@ -49,17 +49,16 @@ typedef struct lbi_reql_options {
     bool tls;
     lbi_tls_options tls_options;
     const char *name_servers; /* NULL: the system's. Not copied. See lbi_resolver_new() */
-    uint32_t
-        connect_ms; /* the name, then TCP and TLS, each address: 5,000; 2,000 if there are other hosts */
-    uint32_t handshake_ms;   /* the same */
-    uint32_t silence_ms;     /* a peer from which nothing comes for so long is lost: 30,000 */
-    uint32_t backoff_min_ms; /* 100 */
-    uint32_t backoff_max_ms; /* 10,000 */
-    uint32_t max_in_flight;  /* 500, at most 1,000: each may need a STOP beside it, and at 1,024
+    uint32_t connect_ms;      /* the name, then each address: 5,000; 2,000 if there are others */
+    uint32_t handshake_ms;    /* the same */
+    uint32_t silence_ms;      /* a peer from which nothing comes for so long is lost: 30,000 */
+    uint32_t backoff_min_ms;  /* 100 */
+    uint32_t backoff_max_ms;  /* 10,000 */
+    uint32_t max_in_flight;   /* 500, at most 1,000: each may need a STOP beside it, and at 1,024
                                 the server stops reading */
-    size_t max_answer;       /* bytes in one response: 32 MiB */
-    size_t max_queued;       /* bytes in all queries that wait: 64 MiB */
-    unsigned max_depth;      /* of an answer: 128 */
+    size_t max_answer;        /* bytes in one response: 32 MiB */
+    size_t max_queued;        /* bytes in all queries that wait: 64 MiB */
+    unsigned max_depth;       /* of an answer: 128 */
     lbi_reql_event_fn event;
     void *event_user;
 } lbi_reql_options;

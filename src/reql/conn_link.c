@@ -219,11 +219,12 @@ static int carry_on_resolving(lbi_reql_conn *conn)
 {
     lbi_address found[LBI_ADDRESSES_MAX];
     lb_error why;
-    int n = lbi_resolver_process(conn->resolver, found, LBI_ADDRESSES_MAX, &why);
+    bool last = conn->now_us >= conn->link_deadline_us;
+    int n = lbi_resolver_process(conn->resolver, last, found, LBI_ADDRESSES_MAX, &why);
 
-    if (n == 0 && conn->now_us < conn->link_deadline_us)
-        return 0;
     if (n == 0)
+        return 0;
+    if (n == LB_E_TIMEOUT)
         n = lbi_fail(&why, LB_E_IO,
                      "the host name '%.100s' cannot be resolved: no name server answers within "
                      "%u ms",

@@ -97,7 +97,7 @@ void lbi_rdb_fail_late(lbi_rdb *store, lbi_request *request, const char *why)
     if (!*why && !state.connected)
         why = *state.error ? state.error : error.msg;
     if (!*why)
-        why = store->schema.why;
+        why = *store->schema.why ? store->schema.why : error.msg;
     if (lbi_rdb_was_sent(request)) /* and waits to be sent again */
         (void)lbi_request_fail(request, LB_E_UNKNOWN, "it may have been applied: %.200s", why);
     else

@@ -191,7 +191,12 @@ void lbi_rdb_board_late(lbi_rdb_lane *lane)
                                job->board);
         lbi_rdb_finish(lane->store, job);
     } else {
-        lbi_rdb_fail_late(lane->store, job, lane->why);
+        bool removes = lane->step > LBI_RDB_MARK && !*lane->why;
+
+        lbi_rdb_fail_late(lane->store, job,
+                          removes ? "a board of this name is still being removed: the same call "
+                                    "goes on with it"
+                                  : lane->why);
     }
     lbi_rdb_lane_rest(lane);
 }

@@ -6,25 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A name from outside may be too long: it is cut between two characters. */
-static void read_name(const char *name, const char *id, char *ret)
-{
-    size_t len = strlen(name), n = 0;
-
-    while (n < len) {
-        uint32_t c;
-        size_t width = lbi_utf8_next(name + n, len - n, &c);
-
-        if (width == 0 || n + width > LB_NAME_MAX)
-            break;
-        n += width;
-    }
-    memcpy(ret, name, n);
-    ret[n] = '\0';
-    if (n == 0)
-        lbi_copy(ret, LB_NAME_MAX + 1, id);
-}
-
 static bool read_id(const lbi_json *value, bool player, char *ret, size_t size)
 {
     const char *id = lbi_json_text(value);
@@ -52,7 +33,7 @@ int lbi_rdb_row_read(const lbi_json *value, lbi_rdb_row *ret)
         return LB_E_RANGE;
     if (!lbi_json_int(lbi_json_get(value, "at"), &ret->reached_us))
         ret->reached_us = 0;
-    read_name(name ? name : "", ret->id, ret->name);
+    lbi_name_mend(name && *name ? name : ret->id, ret->name);
     return 1;
 }
 

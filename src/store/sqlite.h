@@ -21,20 +21,17 @@ void lbi_backoff_clear(lbi_backoff *backoff);
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
-/* A byte that is no UTF-8 becomes three. */
-#define LBI_NAME_ROOM (3 * LB_NAME_MAX + 1)
-
 /* A row as it is read: a copy, since SQLite's own goes with the next step. */
 typedef struct lbi_row {
     char id[LB_PLAYER_MAX + 1];
-    char name[LBI_NAME_ROOM]; /* valid UTF-8, the id if there is none */
+    char name[LB_NAME_MAX + 1]; /* valid UTF-8, the id if there is none */
     int64_t score, reached_us;
 } lbi_row;
 
 /* Reads the columns id, name, score, reached_us from `column` on. */
 void lbi_row_read(sqlite3_stmt *statement, int column, lbi_row *ret);
 
-/* Mends a name that an outside write has left: `name` has LBI_NAME_ROOM bytes. */
+/* Mends a name that an outside write has left: `name` has LB_NAME_MAX + 1 bytes. */
 void lbi_name_read(sqlite3_stmt *statement, int column, const char *id, char *name);
 
 lb_player lbi_row_player(const lbi_row *row, const char *board);

@@ -21,33 +21,12 @@ static const lbi_key behind_all = {.rank_key = INT64_MAX};
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
-/* What is not UTF-8 becomes U+FFFD, byte by byte; what is too long for a name is cut. */
-static void mend_name(const char *raw, char *name)
-{
-    size_t len = strlen(raw), n = 0;
-
-    for (size_t i = 0; i < len;) {
-        uint32_t c;
-        size_t width = lbi_utf8_next(raw + i, len - i, &c);
-
-        if (width) {
-            memcpy(name + n, raw + i, width);
-            n += width;
-        } else {
-            memcpy(name + n, "\xef\xbf\xbd", 3);
-            n += 3;
-        }
-        i += width ? width : 1;
-    }
-    name[n] = '\0';
-}
-
 void lbi_name_read(sqlite3_stmt *statement, int column, const char *id, char *name)
 {
     char raw[LB_NAME_MAX + 1];
 
     lbi_db_text(statement, column, raw, sizeof raw);
-    mend_name(*raw ? raw : id, name);
+    lbi_name_mend(*raw ? raw : id, name);
 }
 
 /* A shell can switch the CHECK of the table off; what it wrote then must not leave the range that

@@ -286,7 +286,30 @@ def test_lengths():
                            "Connection: close\r\n\r\n".encode())
             head, _, rest = read_all(client).partition(b"\r\n\r\n")
         check(b" 200 " in head and b"text/event-stream" in head and b"Content-Length" not in head, head)
+        check(b"Connection: close" in head, head)
         same(rest, b"")
+
+
+def test_blanks_behind_a_value():
+    """They are no part of it."""
+    server = Server("--create", env={"LB_WRITE_KEY": "sesame"})
+    for key in [b"Bearer sesame", b"Bearer sesame \t "]:
+        with contextlib.closing(connect(server)) as client:
+            client.sendall(b"POST /boards/demo/players/a/score-add/ HTTP/1.1\r\nHost: test\r\nAuthorization: " + key +
+                           b"\r\nIdempotency-Key: k1 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            check(read_all(client).startswith(b"HTTP/1.1 200 "), key)
+    same(get(server, "/boards/demo/")["players"][0]["score"], 1)
+
+
+def test_nothing_follows_chunks():
+    """libmicrohttpd takes bare line feeds between them: what comes next must not be taken for a request."""
+    server = Server("--create")
+    post = b"POST /boards/demo/players/a/score-add/ HTTP/1.1\r\nHost: test\r\n"
+    with contextlib.closing(connect(server)) as client:
+        client.sendall(post + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + post + b"Content-Length: 0\r\n\r\n")
+        head = read_all(client)
+    check(head.count(b"HTTP/1.1 200 ") == 1 and b"Connection: close" in head, head)
+    same(get(server, "/boards/demo/")["players"][0]["score"], 1)
 
 
 def test_targets_come_as_they_are():

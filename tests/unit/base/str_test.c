@@ -181,6 +181,36 @@ static const char *trophies(size_t n)
     return text;
 }
 
+/* Whatever it was, it is a name afterwards. */
+TEST(names_are_mended)
+{
+    static const struct {
+        const char *raw, *mended;
+    } cases[] = {
+        {"Ann", "Ann"},
+        {"", ""},
+        {"a\nb\x1b[2J", "a\xef\xbf\xbd"
+                        "b\xef\xbf\xbd[2J"},
+        {"\xc2\x9b", "\xef\xbf\xbd"},
+        {"\xff\xc3", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+    };
+    char name[LB_NAME_MAX + 1], longest[1001];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lbi_name_mend(cases[i].raw, name);
+        CHECK_STR(name, cases[i].mended);
+        if (*name)
+            CHECK_EQ(lb_name_check(name, NULL), 0);
+    }
+    for (int c = 1; c < 256; c++) {
+        memset(longest, c, sizeof longest - 1);
+        longest[sizeof longest - 1] = '\0';
+        lbi_name_mend(longest, name);
+        CHECK_EQ(lb_name_check(name, NULL), 0);
+    }
+}
+
 TEST(lengths_of_names)
 {
     check_taken(lb_name_check, repeat('n', 64));

@@ -446,6 +446,8 @@ TEST(tags)
         {"\"x\", \"abc\"", true},
         {"\"x\",W/\"y\" ,\"abc\"", true},
         {"\"a,b\", \"abc\"", true},
+        {",\"abc\"", true},
+        {"\"x\",, ,\"abc\"", true},
         {"*", true},
         {" * ", true},
         {"abc", false},

@@ -1,132 +1,16 @@
 /* Names of hosts, asked of a name server of our own that answers by a script. */
+#include "fake_dns.h"
 #include "fault.h"
 #include "test.h"
 
 #include "os/clock.h"
 #include "os/resolve.h"
 
-#include <arpa/inet.h>
+#include <ares.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { DNS_A = 1, DNS_CNAME = 5, DNS_AAAA = 28, DNS_HEAD = 12, NXDOMAIN = 3 };
-
-/* What the server says to each question; it ends when its socket is shut. */
-struct name_server {
-    int fd;
-    char address[32];
-    pthread_t thread;
-    unsigned addresses; /* of each kind that it tells */
-    unsigned code;
-    bool silent, garbage, loop, forged, cut;
-    unsigned asked;
-};
-
-static size_t put16(uint8_t *out, unsigned n)
-{
-    out[0] = (uint8_t)(n >> 8);
-    out[1] = (uint8_t)n;
-    return 2;
-}
-
-/* An answer about the name of the question, which begins at DNS_HEAD. */
-static size_t put_record(uint8_t *out, unsigned type, const void *data, size_t size)
-{
-    uint8_t *at = out;
-
-    at += put16(at, 0xc000 | DNS_HEAD);
-    at += put16(at, type);
-    at += put16(at, 1);
-    at += put16(at, 0);
-    at += put16(at, 60);
-    at += put16(at, (unsigned)size);
-    memcpy(at, data, size);
-    return (size_t)(at - out) + size;
-}
-
-static size_t put_address(uint8_t *out, unsigned type, unsigned i)
-{
-    uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(i + 1)};
-    uint8_t v4[4] = {127, 0, 0, (uint8_t)(i + 1)};
-
-    return type == DNS_AAAA ? put_record(out, type, v6, sizeof v6)
-                            : put_record(out, type, v4, sizeof v4);
-}
-
-/* The question's name and type stay as they came; extensions behind them are cut off. */
-static size_t answer(const struct name_server *s, uint8_t *message, size_t n)
-{
-    static const uint8_t itself[2] = {0xc0, DNS_HEAD};
-    size_t end = DNS_HEAD;
-    unsigned type, records = s->code || s->cut ? 0 : s->loop ? 1 : s->addresses;
-
-    while (end < n && message[end])
-        end += message[end] + 1u;
-    CHECK(end + 5 <= n);
-    type = message[end + 2];
-    end += 5;
-    message[2] = s->cut ? 0x83 : 0x81;
-    message[3] = (uint8_t)(0x80 | s->code);
-    memset(message + 4, 0, 8);
-    message[5] = 1;
-    message[7] = (uint8_t)records;
-    for (unsigned i = 0; i < records; i++)
-        end += s->loop ? put_record(message + end, DNS_CNAME, itself, sizeof itself)
-                       : put_address(message + end, type, i);
-    if (s->forged)
-        message[0] ^= 0x55;
-    if (s->garbage)
-        memset(message + 2, 0xff, end - 2);
-    return end;
-}
-
-static void *serve(void *user)
-{
-    struct name_server *s = user;
-    uint8_t message[4096];
-    struct sockaddr_in from;
-    socklen_t size = sizeof from;
-    ssize_t n;
-
-    while ((n = recvfrom(s->fd, message, 512, 0, (struct sockaddr *)&from, &size)) > DNS_HEAD) {
-        size_t len = answer(s, message, (size_t)n);
-
-        __atomic_add_fetch(&s->asked, 1, __ATOMIC_RELAXED);
-        if (!s->silent)
-            (void)sendto(s->fd, message, len, 0, (struct sockaddr *)&from, size);
-        size = sizeof from;
-    }
-    return NULL;
-}
-
-static void server_start(struct name_server *s)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof in;
-
-    s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    CHECK_EQ(bind(s->fd, (struct sockaddr *)&in, sizeof in), 0);
-    CHECK_EQ(getsockname(s->fd, (struct sockaddr *)&in, &size), 0);
-    (void)snprintf(s->address, sizeof s->address, "127.0.0.1:%u", ntohs(in.sin_port));
-    CHECK_EQ(pthread_create(&s->thread, NULL, serve, s), 0);
-}
-
-/* One byte is no question: it ends. */
-static void server_stop(struct name_server *s)
-{
-    struct sockaddr_in in;
-    socklen_t size = sizeof in;
-
-    CHECK_EQ(getsockname(s->fd, (struct sockaddr *)&in, &size), 0);
-    CHECK_EQ(sendto(s->fd, "", 1, 0, (struct sockaddr *)&in, size), 1);
-    CHECK_EQ(pthread_join(s->thread, NULL), 0);
-    close(s->fd);
-}
 
 struct asked {
     lbi_address addresses[LBI_ADDRESSES_MAX];
@@ -142,27 +26,25 @@ static struct asked ask_of(const char *name, const char *servers)
 
     CHECK_OK(lbi_poller_new(&poller, NULL));
     ret.r = lbi_resolver_new(name, 28015, servers, poller, &resolver, &ret.error);
-    while (ret.r == 0 && resolver) {
-        ret.r = lbi_resolver_process(resolver, ret.addresses, LBI_ADDRESSES_MAX, &ret.error);
-        if (ret.r == 0) {
-            uint64_t at_us = lbi_resolver_deadline(resolver), now_us = lbi_clock_us();
+    while (ret.r == 0) {
+        uint64_t at_us = lbi_resolver_deadline(resolver), now_us = lbi_clock_us();
 
-            lbi_poller_sleep(poller, at_us > now_us ? at_us - now_us : 0);
-            (void)lbi_poller_dispatch(poller);
-        }
+        lbi_poller_sleep(poller, at_us > now_us ? at_us - now_us : 0);
+        (void)lbi_poller_dispatch(poller);
+        ret.r = lbi_resolver_process(resolver, false, ret.addresses, LBI_ADDRESSES_MAX, &ret.error);
     }
     lbi_resolver_free(resolver);
     lbi_poller_free(poller);
     return ret;
 }
 
-static struct asked ask(struct name_server *s, const char *name)
+static struct asked ask(struct fake_dns *s, const char *name)
 {
     struct asked ret;
 
-    server_start(s);
+    fake_dns_start(s);
     ret = ask_of(name, s->address);
-    server_stop(s);
+    fake_dns_stop(s);
     return ret;
 }
 
@@ -193,7 +75,7 @@ TEST(known_without_asking)
 
 TEST(both_kinds_of_address)
 {
-    struct name_server s = {.addresses = 2};
+    struct fake_dns s = {.addresses = 2};
     struct asked a = ask(&s, "db.example.");
     unsigned v4 = 0, v6 = 0;
 
@@ -212,14 +94,14 @@ TEST(both_kinds_of_address)
 
 TEST(more_addresses_than_are_kept)
 {
-    struct name_server s = {.addresses = 12};
+    struct fake_dns s = {.addresses = 17};
 
     CHECK_EQ(ask(&s, "db.example.").r, LBI_ADDRESSES_MAX);
 }
 
 TEST(no_such_name)
 {
-    struct name_server s = {.code = NXDOMAIN};
+    struct fake_dns s = {.code = FAKE_DNS_NXDOMAIN};
     struct asked a = ask(&s, "nowhere.example.");
 
     CHECK_EQ(a.r, LB_E_IO);
@@ -229,14 +111,14 @@ TEST(no_such_name)
 
 TEST(a_name_without_addresses)
 {
-    struct name_server s = {.addresses = 0};
+    struct fake_dns s = {.addresses = 0};
 
     CHECK_EQ(ask(&s, "empty.example.").r, LB_E_IO);
 }
 
 TEST(a_name_that_stands_for_itself)
 {
-    struct name_server s = {.loop = true};
+    struct fake_dns s = {.loop = true};
 
     CHECK_EQ(ask(&s, "loop.example.").r, LB_E_IO);
 }
@@ -254,73 +136,175 @@ TEST(names_that_are_none)
 
 TEST(nobody_is_at_the_port)
 {
-    struct name_server s = {.fd = -1};
-    char address[sizeof s.address];
+    struct fake_dns s = {.addresses = 1};
 
-    server_start(&s);
-    memcpy(address, s.address, sizeof address);
-    server_stop(&s);
-    CHECK_EQ(ask_of("db.example.", address).r, LB_E_IO);
+    fake_dns_start(&s);
+    fake_dns_stop(&s);
+    CHECK_EQ(ask_of("db.example.", s.address).r, LB_E_IO);
 }
 
-/* Turns that have nothing to do go by at once, and it can be left at any time. */
-static void leave_in_the_middle(struct name_server *s)
+/* Each is asked in turn, the next one soon: there is time for all of them. */
+TEST(the_first_server_is_dead)
 {
-    lbi_address a[LBI_ADDRESSES_MAX];
-    lbi_resolver *resolver;
-    lbi_poller *poller;
+    struct fake_dns dead = {.silent = true}, s = {.addresses = 1};
+    char both[sizeof s.address * 2];
 
-    server_start(s);
-    CHECK_OK(lbi_poller_new(&poller, NULL));
-    CHECK_OK(lbi_resolver_new("db.example.", 1, s->address, poller, &resolver, NULL));
-    while (__atomic_load_n(&s->asked, __ATOMIC_RELAXED) < 2) {
-        CHECK_EQ(lbi_resolver_process(resolver, a, LBI_ADDRESSES_MAX, NULL), 0);
-        (void)lbi_poller_dispatch(poller);
-    }
-    CHECK(lbi_resolver_deadline(resolver) != LB_NEVER);
-    for (int i = 0; i < 100; i++) {
-        CHECK_EQ(lbi_resolver_process(resolver, a, LBI_ADDRESSES_MAX, NULL), 0);
-        (void)lbi_poller_dispatch(poller);
-    }
-    lbi_resolver_free(resolver);
-    lbi_poller_free(poller);
-    server_stop(s);
+    fake_dns_start(&dead);
+    fake_dns_start(&s);
+    (void)snprintf(both, sizeof both, "%s,%s", dead.address, s.address);
+    CHECK_EQ(ask_of("db.example.", both).r, 2);
+    fake_dns_stop(&s);
+    fake_dns_stop(&dead);
+    CHECK(dead.asked > 0);
 }
 
-TEST(silent)
-{
-    struct name_server s = {.silent = true};
+/* ---- Over TCP ------------------------------------------------------------------------------- */
 
-    leave_in_the_middle(&s);
+TEST(answers_too_long_for_udp)
+{
+    struct fake_dns s = {.cut = true, .addresses = 3};
+
+    CHECK_EQ(ask(&s, "db.example.").r, 6);
+    CHECK(s.asked >= 4); /* twice over UDP, twice over TCP */
 }
 
-TEST(answers_to_another_question)
+TEST(hangs_up)
 {
-    struct name_server s = {.forged = true, .addresses = 1};
-
-    leave_in_the_middle(&s);
-}
-
-TEST(garbage)
-{
-    struct name_server s = {.garbage = true, .addresses = 1};
-
-    leave_in_the_middle(&s);
-}
-
-/* It is asked again over TCP, where nobody listens. */
-TEST(cut_answers)
-{
-    struct name_server s = {.cut = true};
+    struct fake_dns s = {.cut = true, .hang_up = true, .addresses = 3};
 
     CHECK_EQ(ask(&s, "db.example.").r, LB_E_IO);
 }
 
+/* ---- No answer yet -------------------------------------------------------------------------- */
+
+struct asking {
+    lbi_poller *poller;
+    lbi_resolver *resolver;
+    lbi_address addresses[LBI_ADDRESSES_MAX];
+};
+
+static void begin(struct asking *a, struct fake_dns *s)
+{
+    fake_dns_start(s);
+    CHECK_OK(lbi_poller_new(&a->poller, NULL));
+    CHECK_OK(lbi_resolver_new("db.example.", 1, s->address, a->poller, &a->resolver, NULL));
+}
+
+static void end(struct asking *a, struct fake_dns *s)
+{
+    lbi_resolver_free(a->resolver);
+    lbi_poller_free(a->poller);
+    fake_dns_stop(s);
+}
+
+static int turn(struct asking *a, bool last)
+{
+    (void)lbi_poller_dispatch(a->poller);
+    return lbi_resolver_process(a->resolver, last, a->addresses, LBI_ADDRESSES_MAX, NULL);
+}
+
+/* Turns that have nothing to do go by at once, and it can be left at any time. */
+static void no_answer_from(struct fake_dns s)
+{
+    struct asking a;
+
+    begin(&a, &s);
+    while (s.asked < 2)
+        CHECK_EQ(turn(&a, false), 0);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(turn(&a, false), 0);
+    CHECK(lbi_resolver_deadline(a.resolver) != LB_NEVER);
+    end(&a, &s);
+    s.asked = 0;
+    begin(&a, &s);
+    while (s.asked < 2)
+        CHECK_EQ(turn(&a, false), 0);
+    CHECK_EQ(turn(&a, true), LB_E_TIMEOUT);
+    CHECK_EQ(turn(&a, true), LB_E_TIMEOUT);
+    end(&a, &s);
+}
+
+TEST(silent)
+{
+    no_answer_from((struct fake_dns){.silent = true});
+}
+
+TEST(answers_to_another_question)
+{
+    no_answer_from((struct fake_dns){.forged = true, .addresses = 1});
+}
+
+TEST(garbage)
+{
+    no_answer_from((struct fake_dns){.garbage = true, .addresses = 1});
+}
+
+TEST(datagrams_without_a_byte)
+{
+    struct fake_dns s = {.empty = true};
+    struct asking a;
+
+    begin(&a, &s);
+    while (s.asked < 2)
+        CHECK(turn(&a, false) <= 0);
+    CHECK(turn(&a, true) < 0);
+    end(&a, &s);
+}
+
+/* Rather soon, so that a lost datagram costs little of the time there is to connect. */
+TEST(asks_again)
+{
+    struct fake_dns s = {.silent = true};
+    struct asking a;
+    uint64_t at_us;
+
+    begin(&a, &s);
+    at_us = lbi_resolver_deadline(a.resolver);
+    CHECK(at_us <= lbi_clock_us() + 1000000);
+    while (s.asked < 4)
+        CHECK_EQ(turn(&a, false), 0);
+    end(&a, &s);
+}
+
+/* When the time is over, the addresses of one kind are better than none. */
+TEST(an_answer_for_one_kind_of_address)
+{
+    struct fake_dns s = {.silent_ipv6 = true, .addresses = 2};
+    struct asking a;
+
+    begin(&a, &s);
+    while (s.asked < 3) /* the one that got no answer again: the other's has been sent */
+        CHECK_EQ(turn(&a, false), 0);
+    CHECK_EQ(turn(&a, true), 2);
+    CHECK_EQ(a.addresses[0].len, sizeof(struct sockaddr_in));
+    end(&a, &s);
+}
+
+/* What one turn reads is bounded. */
+TEST(a_flood_of_forged_answers)
+{
+    struct fake_dns s = {.flood = 40, .addresses = 1};
+    struct asking a;
+
+    begin(&a, &s);
+    while (s.asked < 2)
+        lbi_poller_sleep(a.poller, 1000);
+    CHECK_EQ(turn(&a, false), 0);
+    while (turn(&a, false) == 0)
+        lbi_poller_sleep(a.poller, 1000);
+    CHECK_EQ(turn(&a, false), 2);
+    end(&a, &s);
+}
+
+/* ---- Out of memory -------------------------------------------------------------------------- */
+
+/* c-ares is a shared library, which the failing of allocations does not reach by itself. */
 TEST(out_of_memory, .timeout_s = 120)
 {
-    struct name_server s = {.addresses = 2};
+    struct fake_dns s = {.addresses = 2};
 
-    server_start(&s);
+    CHECK_EQ(ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc), ARES_SUCCESS);
+    fake_dns_start(&s);
     FOR_EACH_ALLOC_FAILURE (i) {
         lbi_poller *poller;
         lbi_resolver *resolver = NULL;
@@ -331,12 +315,13 @@ TEST(out_of_memory, .timeout_s = 120)
             continue;
         r = lbi_resolver_new("db.example.", 1, s.address, poller, &resolver, NULL);
         while (r == 0) {
-            r = lbi_resolver_process(resolver, a, LBI_ADDRESSES_MAX, NULL);
+            r = lbi_resolver_process(resolver, false, a, LBI_ADDRESSES_MAX, NULL);
             (void)lbi_poller_dispatch(poller);
         }
         CHECK(r > 0 || fault_fired());
         lbi_resolver_free(resolver);
         lbi_poller_free(poller);
     }
-    server_stop(&s);
+    fake_dns_stop(&s);
+    ares_library_cleanup();
 }

@@ -5,12 +5,7 @@
 
 #include "os/clock.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define SEVEN "[1,[24,[3,4]]]"
 
@@ -183,36 +178,6 @@ TEST(next_host_when_one_is_down)
     end(&f, &d);
 }
 
-/* A name server that says nothing holds nobody up. */
-TEST(a_name_that_nobody_knows)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof in;
-    int silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    char servers[32];
-    struct drive d;
-    struct outcome brief = {0}, slow = {0};
-    lbi_reql_host host = {.name = "db.example"};
-    lbi_reql_options options = {
-        .hosts = &host, .n_hosts = 1, .name_servers = servers, .connect_ms = 400};
-
-    CHECK_EQ(bind(silent, (struct sockaddr *)&in, sizeof in), 0);
-    CHECK_EQ(getsockname(silent, (struct sockaddr *)&in, &size), 0);
-    (void)snprintf(servers, sizeof servers, "127.0.0.1:%u", ntohs(in.sin_port));
-    drive_open(&d, &options);
-    (void)drive_submit(&d, SEVEN, 100, &brief);
-    (void)drive_submit(&d, SEVEN, 20000, &slow);
-    drive_until(&d, &brief.done);
-    CHECK_EQ(d.events[LBI_REQL_FAILED], 0); /* it is still being asked */
-    CHECK_EQ(brief.code, LB_E_TIMEOUT);
-    CHECK(strstr(brief.message, "no name server has answered for db.example:28015"));
-    drive_until_event(&d, LBI_REQL_FAILED, 2);
-    CHECK(!slow.done);
-    drive_close(&d);
-    CHECK_EQ(slow.code, LB_E_CLOSED);
-    close(silent);
-}
-
 static void check_wrong_password(bool dead_first)
 {
     struct fake f = {0}, gone = {0};
@@ -240,22 +205,6 @@ TEST(a_dead_host_does_not_hide_a_wrong_password)
 {
     check_wrong_password(true);
     check_wrong_password(false);
-}
-
-TEST(hosts_that_do_not_exist)
-{
-    struct drive d;
-    struct outcome o = {0};
-    lbi_reql_host host = {.name = "nowhere.invalid"};
-    lbi_reql_options options = {.hosts = &host, .n_hosts = 1};
-
-    drive_open(&d, &options);
-    (void)drive_submit(&d, SEVEN, 500, &o);
-    drive_until(&d, &o.done);
-    CHECK_EQ(o.code, LB_E_TIMEOUT);
-    CHECK(!o.sent);
-    CHECK(strstr(o.message, "nowhere.invalid"));
-    drive_close(&d);
 }
 
 /* What the attempt before has met is told even while the next one is under way. */
