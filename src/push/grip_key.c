@@ -272,7 +272,7 @@ int lbi_grip_key_parse(const char *text, lbi_grip_key *ret, lb_error *reterr)
 
 bool lbi_grip_key_is_fastly(const lbi_grip_key *key)
 {
-    lbi_grip_key fastly;
+    lbi_grip_key fastly = {.size = 0};
 
     return key->kind == LBI_GRIP_KEY_P256 && read_point(fastly_x, fastly_y, &fastly, NULL) == 0 &&
            memcmp(key->bytes, fastly.bytes, fastly.size) == 0;
