@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "os/clock.h"
 
-/* c-ares 1.34 has a newer form of its socket functions; the older ones have none but this. */
+/* c-ares 1.34 calls this form of its socket functions deprecated; older ones have no other. */
 #define CARES_NO_DEPRECATED
 #include <ares.h>
 #include <arpa/inet.h>

@@ -234,14 +234,9 @@ TEST(answers_to_another_question)
     no_answer_from((struct fake_dns){.forged = true, .addresses = 1});
 }
 
-TEST(garbage)
+/* Whether it is waited for something better is up to c-ares, and differs between its versions. */
+static void no_sense_from(struct fake_dns s)
 {
-    no_answer_from((struct fake_dns){.garbage = true, .addresses = 1});
-}
-
-TEST(datagrams_without_a_byte)
-{
-    struct fake_dns s = {.empty = true};
     struct asking a;
 
     begin(&a, &s);
@@ -249,6 +244,16 @@ TEST(datagrams_without_a_byte)
         CHECK(turn(&a, false) <= 0);
     CHECK(turn(&a, true) < 0);
     end(&a, &s);
+}
+
+TEST(garbage)
+{
+    no_sense_from((struct fake_dns){.garbage = true, .addresses = 1});
+}
+
+TEST(datagrams_without_a_byte)
+{
+    no_sense_from((struct fake_dns){.empty = true});
 }
 
 /* Rather soon, so that a lost datagram costs little of the time there is to connect. */
@@ -271,10 +276,11 @@ TEST(an_answer_for_one_kind_of_address)
 {
     struct fake_dns s = {.silent_ipv6 = true, .addresses = 2};
     struct asking a;
+    int r = 0;
 
     begin(&a, &s);
-    while (s.asked < 3) /* the one that got no answer again: the other's has been sent */
-        CHECK_EQ(turn(&a, false), 0);
+    while (s.asked < 3 && r == 0) /* the third is the one without an answer, again */
+        r = turn(&a, false);
     CHECK_EQ(turn(&a, true), 2);
     CHECK_EQ(a.addresses[0].len, sizeof(struct sockaddr_in));
     end(&a, &s);
@@ -298,12 +304,22 @@ TEST(a_flood_of_forged_answers)
 
 /* ---- Out of memory -------------------------------------------------------------------------- */
 
-/* c-ares is a shared library, which the failing of allocations does not reach by itself. */
+/* The allocations of a shared library are not reached by themselves. c-ares 1.34 crashes without
+ * memory. */
+static void include_cares(void)
+{
+    int version;
+
+    (void)ares_version(&version);
+    if (version < 0x012200)
+        CHECK_EQ(ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc), ARES_SUCCESS);
+}
+
 TEST(out_of_memory, .timeout_s = 120)
 {
     struct fake_dns s = {.addresses = 2};
 
-    CHECK_EQ(ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc), ARES_SUCCESS);
+    include_cares();
     fake_dns_start(&s);
     FOR_EACH_ALLOC_FAILURE (i) {
         lbi_poller *poller;
@@ -323,5 +339,4 @@ TEST(out_of_memory, .timeout_s = 120)
         lbi_poller_free(poller);
     }
     fake_dns_stop(&s);
-    ares_library_cleanup();
 }
