@@ -1,5 +1,6 @@
 #include "pushpin_server.h"
 
+#include "free_port.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -16,19 +17,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static uint16_t free_port(void)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    CHECK(fd >= 0);
-    CHECK_EQ(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
-    CHECK_EQ(getsockname(fd, (struct sockaddr *)&in, &size), 0);
-    close(fd);
-    return ntohs(in.sin_port);
-}
 
 /* Debian's own configuration expects a zurl that runs as a service: this one starts its own. */
 static void write_config(const struct pushpin_server *s, const char *dir)
