@@ -399,7 +399,7 @@ uint64_t lbi_followers_deadline(const lb_http *http)
 {
     uint64_t idle = http->idle ? http->idle->idle_until_us : LB_NEVER;
 
-    return http->due && http->due->due_us < idle ? http->due->due_us : idle;
+    return http->due ? lbi_earlier(http->due->due_us, idle) : idle;
 }
 
 void lbi_followers_free(lb_http *http)

@@ -124,12 +124,8 @@ int lb_push_deadline(lb_push *push, uint64_t *ret_us)
     if (!ret_us)
         return LB_E_INVAL;
     ret = lbi_sender_deadline(push->sender);
-    DL_FOREACH (push->relays, relay) {
-        uint64_t due = lbi_relay_deadline(relay);
-
-        if (due < ret)
-            ret = due;
-    }
+    DL_FOREACH (push->relays, relay)
+        ret = lbi_earlier(ret, lbi_relay_deadline(relay));
     *ret_us = ret;
     return 0;
 }

@@ -573,17 +573,17 @@ uint64_t lbi_relay_deadline(const lb_relay *relay)
 
     if (relay->stopped)
         return LB_NEVER;
-    if (relay->active && first && relay->n_reads < READS_AT_ONCE && first->at_us < ret)
-        ret = first->at_us;
-    if (relay->active && !relay->listing && relay->list_us < ret)
-        ret = relay->list_us;
-    if (relay->active && relay->recover_us < ret)
-        ret = relay->recover_us;
+    if (relay->active && first && relay->n_reads < READS_AT_ONCE)
+        ret = lbi_earlier(ret, first->at_us);
+    if (relay->active && !relay->listing)
+        ret = lbi_earlier(ret, relay->list_us);
+    if (relay->active)
+        ret = lbi_earlier(ret, relay->recover_us);
     if (!relay->stopping)
         return ret;
     if (relay->giving_up ? !relay->leasing : is_drained(relay))
         return 0;
-    return relay->stop_us < ret ? relay->stop_us : ret;
+    return lbi_earlier(relay->stop_us, ret);
 }
 
 static int check_options(const lb_relay_options *o, lb_error *reterr)

@@ -2,6 +2,7 @@
  * writing, finding a silent peer, coming back. */
 #include "base/error.h"
 #include "base/str.h"
+#include "os/clock.h"
 #include "os/random.h"
 #include "os/tcp.h"
 #include "reql/conn_internal.h"
@@ -610,11 +611,8 @@ uint64_t lbi_reql_link_deadline(const lbi_reql_conn *conn)
     switch (conn->link) {
     case LBI_LINK_DOWN:
         return conn->waiting ? conn->retry_us : LB_NEVER;
-    case LBI_LINK_RESOLVING: {
-        uint64_t at_us = lbi_resolver_deadline(conn->resolver);
-
-        return at_us < conn->link_deadline_us ? at_us : conn->link_deadline_us;
-    }
+    case LBI_LINK_RESOLVING:
+        return lbi_earlier(lbi_resolver_deadline(conn->resolver), conn->link_deadline_us);
     case LBI_LINK_OPENING:
         return conn->ready ? 0 : conn->link_deadline_us;
     case LBI_LINK_SHAKING:
