@@ -40,9 +40,9 @@ static void put_mark(lbi_term *t, const char *board)
     lbi_term_end(t);
 }
 
-/* Soft: whoever goes on with it after a crash finds the mark. */
-/* Only while the board is marked: another client may have finished, and a third one made a board of
- * this name anew, whose players are not ours to remove. */
+/* Soft: whoever goes on with it after a crash finds the mark. Only while the board is marked: another
+ * client may have finished, and a third one made a board of this name anew, whose players are not
+ * ours to remove. */
 static void put_remove(lbi_term *t, const char *board)
 {
     lbi_term_call(t, LBI_T_FUNCALL);

@@ -342,7 +342,7 @@ TEST(a_public_key_is_never_a_secret)
         "\\nDPsQrKhdnhUsOlmlEcHBsOmTH3vXU7zl+fZggZbuKHbDAk37Os6ghK9MQg==\\n-----END PUBLIC KEY-----\\n",
         "-----BEGIN PUBLIC KEY----- " BODY " -----END PUBLIC KEY-----",
     };
-    char once[2048], twice[2048], der[200];
+    char once[2048], twice[2048 + 3], der[200];
     size_t size;
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
